@@ -1,0 +1,1 @@
+"""Starting an image in a virtual machine and asking it questions."""

@@ -1,0 +1,25 @@
+"""Exit codes (DESIGN section 5) and the one mapping from errors and verdicts to them."""
+
+from __future__ import annotations
+
+from repro.model import errors
+from repro.model.comparison import DIFFERENT, IDENTICAL, INCONCLUSIVE
+
+EXIT_DIFFERENT = 1
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+
+_ERRORS: dict[type[errors.ReproError], int] = {
+    errors.InvalidInput: 2,
+    errors.BuildFailed: 3,
+    errors.Unavailable: 4,
+    errors.IntegrityFailure: 5,
+    errors.PolicyNotMet: 6,
+    errors.Inconclusive: 7,
+}
+VERDICTS = {IDENTICAL: 0, DIFFERENT: EXIT_DIFFERENT, INCONCLUSIVE: 7}
+
+
+def exit_code(error: errors.ReproError) -> int:
+    """The exit code of the nearest class in `error`'s ancestry."""
+    return next((_ERRORS[kind] for kind in type(error).__mro__ if kind in _ERRORS), EXIT_BUG)

@@ -1,0 +1,106 @@
+"""`repro`: the command line's root. Options that every command shares, and the one place that maps errors to exits."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from repro import __version__
+from repro.cli.context import Context, default_store
+from repro.cli.exits import EXIT_BUG, EXIT_INTERRUPTED, exit_code
+from repro.model.errors import ReproError
+from repro.system.progress import observer
+
+# One module a command: `repro.cli.NAME` defines `command`. Loaded only when asked for, so that `--help` is instant.
+COMMANDS = ("pin", "lock", "fetch", "build", "compare", "verify", "report", "store", "doctor")
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"repro.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--store", type=click.Path(file_okay=False), help="Where fetched and built things are kept.")
+@click.option("--offline", is_flag=True, help="Never open a socket; fail (exit 4) where something is missing.")
+@click.option(
+    "--progress",
+    type=click.Choice(["auto", "plain", "json", "none"]),
+    default="auto",
+    show_default=True,
+    help="How progress is shown, on standard error.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Say more; on a bug, show the traceback.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no notes; results and errors only.")
+@click.version_option(__version__, prog_name="repro")
+@click.pass_context
+def cli(ctx: click.Context, store: str | None, offline: bool, progress: str, verbose: bool, quiet: bool) -> None:
+    """Rebuild a Debian-based live image from pinned inputs and prove whether the bits are the same.
+
+    \b
+    Exit codes: 0 identical or the check holds; 1 different or stale; 2 usage or
+    invalid recipe, pin or lock; 3 a build step failed; 4 inputs unavailable;
+    5 wrong hash or signature; 6 policy not met; 7 inconclusive; 130 interrupted.
+    """
+    ctx.obj = Context(
+        store_path=default_store(store),
+        offline=offline,
+        observer=observer("none" if quiet else progress),
+        verbose=verbose,
+    )
+
+
+def main() -> None:
+    """Run the command line and exit as DESIGN section 5 says."""
+    try:
+        result = cli.main(standalone_mode=False)
+        code = result if isinstance(result, int) else 0
+        sys.stdout.flush()
+    except click.exceptions.Exit as error:
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except ReproError as error:
+        _complain(error)
+        code = exit_code(error)
+    except (KeyboardInterrupt, click.Abort):
+        print("repro: interrupted; what was finished is kept", file=sys.stderr)
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 0
+    except Exception as error:  # everything else is a bug of ours, and must not look like a verdict
+        code = _bug(error)
+    sys.exit(code)
+
+
+def _complain(error: ReproError) -> None:
+    print(f"repro: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {error.hint}", file=sys.stderr)
+
+
+def _bug(error: Exception) -> int:
+    if "-v" in sys.argv or "--verbose" in sys.argv:
+        import traceback  # noqa: PLC0415  (only a bug needs it)
+
+        traceback.print_exc()
+    print(f"repro: internal error: {type(error).__name__}: {error}", file=sys.stderr)
+    print("hint: this is a bug in repro; run again with -v and report the traceback", file=sys.stderr)
+    return EXIT_BUG
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Walking two artifacts side by side; the bridge to diffoscope."""

@@ -1,0 +1,1 @@
+"""The stages from root filesystem to ISO; the normalizers."""

@@ -1,0 +1,1 @@
+"""The package closure of a recipe, resolved by apt itself, with every hash."""

@@ -1,0 +1,140 @@
+"""`snapshots/NAME.toml`: archive suites pinned by snapshot timestamp, InRelease hash and accepted signers.
+
+A pin set is a TOML file with `schema = "repro/pins/v1"` and one `[[pin]]` table a suite. Beside it lie the
+evidence: `NAME/ARCHIVE_SUITE.InRelease` (the very bytes) and `NAME/keys.asc` (the OpenPGP certificates).
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from repro.model.errors import InvalidInput
+
+SCHEMA = "repro/pins/v1"
+TIMESTAMP = "%Y%m%dT%H%M%SZ"  # as snapshot.debian.org writes times, UTC
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_FINGERPRINT = re.compile(r"[0-9A-F]{40}")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]*")
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One archive suite at one snapshot timestamp.
+
+    `archive` is the snapshot archive's name for it (`debian`, `debian-security`); `timestamp` is
+    `YYYYMMDDTHHMMSSZ`; `inrelease_sha256` 64 hex digits; `signers` are the primary-key fingerprints (40 upper-case
+    hex digits), each of which alone may vouch for the InRelease.
+    """
+
+    archive: str
+    suite: str
+    components: tuple[str, ...]
+    architectures: tuple[str, ...]
+    timestamp: str
+    inrelease_sha256: str
+    signers: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """How locks and messages refer to this pin: `debian/bookworm`."""
+        return f"{self.archive}/{self.suite}"
+
+    @property
+    def time(self) -> datetime:
+        """`timestamp` as an aware UTC datetime."""
+        return datetime.strptime(self.timestamp, TIMESTAMP).replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class PinSet:
+    """The pins of one file, in the order in which they are written."""
+
+    name: str
+    pins: tuple[Pin, ...]
+
+    def pin(self, name: str) -> Pin:
+        """The pin called `archive/suite`. Raises InvalidInput where there is none."""
+        for pin in self.pins:
+            if pin.name == name:
+                return pin
+        raise InvalidInput(f"pin set {self.name} has no pin {name}")
+
+
+def decode(name: str, text: str, where: str) -> PinSet:
+    """The pin set `name` written as TOML in `text`; `where` names the file in messages.
+
+    Raises InvalidInput with the line or the key that is wrong.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInput(f"{where}: {error}") from error
+    if raw.pop("schema", None) != SCHEMA:
+        raise InvalidInput(f"{where}: key schema must be {SCHEMA!r}")
+    tables = raw.pop("pin", None)
+    if raw or not isinstance(tables, list) or not tables:
+        raise InvalidInput(f"{where}: expected only [[pin]] tables, at least one; found {sorted(raw) or 'none'}")
+    pins = tuple(_pin(table, f"{where}: pin {number}") for number, table in enumerate(tables, 1))
+    if len({pin.name for pin in pins}) != len(pins):
+        raise InvalidInput(f"{where}: two pins of the same archive and suite")
+    return PinSet(name, pins)
+
+
+def encode(pins: PinSet) -> str:
+    """`pins` as TOML, the inverse of `decode`."""
+    lines = [f'schema = "{SCHEMA}"']
+    for pin in pins.pins:
+        lines += [
+            "",
+            "[[pin]]",
+            f'archive = "{pin.archive}"',
+            f'suite = "{pin.suite}"',
+            f"components = {_words(pin.components)}",
+            f"architectures = {_words(pin.architectures)}",
+            f'timestamp = "{pin.timestamp}"',
+            f'inrelease_sha256 = "{pin.inrelease_sha256}"',
+            "signers = [",
+            *(f'  "{signer}",' for signer in pin.signers),
+            "]",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _words(values: tuple[str, ...]) -> str:
+    return "[" + ", ".join(f'"{value}"' for value in values) + "]"
+
+
+def _pin(raw: Any, where: str) -> Pin:
+    if not isinstance(raw, dict):
+        raise InvalidInput(f"{where}: not a table")
+    fields = {
+        "archive": (_WORD, str),
+        "suite": (re.compile(r"[A-Za-z0-9][A-Za-z0-9./+_-]*"), str),
+        "components": (_WORD, list),
+        "architectures": (_WORD, list),
+        "timestamp": (re.compile(r"\d{8}T\d{6}Z"), str),
+        "inrelease_sha256": (_SHA256, str),
+        "signers": (_FINGERPRINT, list),
+    }
+    values: dict[str, Any] = {}
+    for key, (pattern, kind) in fields.items():
+        if key not in raw:
+            raise InvalidInput(f"{where}: key {key} is missing")
+        value = raw.pop(key)
+        items = value if isinstance(value, list) else [value]
+        good = isinstance(value, kind) and items and all(isinstance(i, str) and pattern.fullmatch(i) for i in items)
+        if not good or (kind is str and ".." in value):
+            raise InvalidInput(f"{where}: key {key}: {value!r} is not valid (expected {pattern.pattern})")
+        values[key] = tuple(value) if kind is list else value
+    if raw:
+        raise InvalidInput(f"{where}: unknown key {sorted(raw)[0]}")
+    pin = Pin(**values)
+    try:
+        pin.time  # noqa: B018  (the property parses; the regex alone would let month 13 pass)
+    except ValueError as error:
+        raise InvalidInput(f"{where}: key timestamp: {error}") from error
+    return pin

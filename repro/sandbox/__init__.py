@@ -1,0 +1,1 @@
+"""Normalized environments: namespaces, privilege backends, the locked toolchain, variations."""

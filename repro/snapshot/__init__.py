@@ -1,0 +1,1 @@
+"""Pins, archive trust (signature, dates, hashes), clients for mirrors and snapshot archives."""

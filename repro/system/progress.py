@@ -1,0 +1,192 @@
+"""Progress as an observer: a rich bar on a terminal, plain lines elsewhere, JSON lines for machines, or nothing.
+
+All of them write to standard error: data alone goes to standard output.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from repro.model.text import human_size
+
+
+class Task(Protocol):
+    """One long step; `advance` may be called from any thread."""
+
+    def advance(self, amount: int = 1) -> None: ...
+
+    def say(self, text: str) -> None: ...
+
+
+class Observer(Protocol):
+    """What long work reports to."""
+
+    def task(self, label: str, total: int | None = None, unit: str = "") -> _TaskContext: ...
+
+    def note(self, text: str) -> None: ...
+
+
+class _TaskContext(Protocol):
+    def __enter__(self) -> Task: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> bool | None: ...
+
+
+def observer(mode: str) -> Observer:
+    """The observer for `--progress mode` (`auto`, `plain`, `json` or `none`)."""
+    if mode == "auto":
+        mode = "rich" if sys.stderr.isatty() else "plain"
+    kinds: dict[str, type[Observer]] = {"rich": Rich, "plain": Plain, "json": JsonLines, "none": Null}
+    return kinds[mode]()
+
+
+class Null:
+    """Says nothing."""
+
+    @contextmanager
+    def task(self, label: str, total: int | None = None, unit: str = "") -> Iterator[Task]:
+        yield _Silent()
+
+    def note(self, text: str) -> None:
+        pass
+
+
+class _Silent:
+    def advance(self, amount: int = 1) -> None:
+        pass
+
+    def say(self, text: str) -> None:
+        pass
+
+
+class Plain:
+    """A line when a step starts and ends, and every ten seconds between: for logs."""
+
+    INTERVAL = 10.0
+
+    @contextmanager
+    def task(self, label: str, total: int | None = None, unit: str = "") -> Iterator[Task]:
+        started = time.monotonic()
+        step = _PlainTask(label, total, unit, self.INTERVAL)
+        self.note(f"{label}…")
+        try:
+            yield step
+        except BaseException:
+            self.note(f"{label}: stopped after {time.monotonic() - started:.1f} s")
+            raise
+        self.note(f"{label}: done in {time.monotonic() - started:.1f} s")
+
+    def note(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+
+class _PlainTask:
+    def __init__(self, label: str, total: int | None, unit: str, interval: float) -> None:
+        self._label, self._total, self._unit, self._interval = label, total, unit, interval
+        self._done = 0
+        self._last = time.monotonic()
+
+    def advance(self, amount: int = 1) -> None:
+        self._done += amount
+        now = time.monotonic()
+        if now - self._last >= self._interval:
+            self._last = now
+            print(f"{self._label}: {self._amounts()}", file=sys.stderr, flush=True)
+
+    def say(self, text: str) -> None:
+        print(f"{self._label}: {text}", file=sys.stderr, flush=True)
+
+    def _amounts(self) -> str:
+        show = human_size if self._unit == "bytes" else str
+        return show(self._done) + (f" of {show(self._total)}" if self._total else "")
+
+
+class JsonLines:
+    """One JSON object a line: `{"event": "start" | "advance" | "say" | "end" | "note", …}`."""
+
+    @contextmanager
+    def task(self, label: str, total: int | None = None, unit: str = "") -> Iterator[Task]:
+        _emit("start", task=label, total=total, unit=unit)
+        try:
+            yield _JsonTask(label)
+        except BaseException:
+            _emit("end", task=label, ok=False)
+            raise
+        _emit("end", task=label, ok=True)
+
+    def note(self, text: str) -> None:
+        _emit("note", text=text)
+
+
+class _JsonTask:
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._done = 0
+
+    def advance(self, amount: int = 1) -> None:
+        self._done += amount
+        _emit("advance", task=self._label, done=self._done)
+
+    def say(self, text: str) -> None:
+        _emit("say", task=self._label, text=text)
+
+
+def _emit(event: str, **fields: object) -> None:
+    print(json.dumps({"event": event, **fields}), file=sys.stderr, flush=True)
+
+
+class Rich:
+    """A bar a step, on a terminal."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._progress: Progress | None = None
+        self._open = 0
+
+    @contextmanager
+    def task(self, label: str, total: int | None = None, unit: str = "") -> Iterator[Task]:
+        started = time.monotonic()
+        if self._progress is None:
+            self._progress = self._bars(unit)
+            self._progress.start()
+        self._open += 1
+        bar = self._progress.add_task(label, total=total)
+        try:
+            yield _RichTask(self._progress, bar, label)
+            self._progress.console.print(f"[green]✓[/] {label} [dim]{time.monotonic() - started:.1f} s[/]")
+        finally:
+            self._progress.remove_task(bar)
+            self._open -= 1
+            if not self._open:
+                self._progress.stop()
+                self._progress = None
+
+    def note(self, text: str) -> None:
+        (self._progress.console if self._progress else self._console).print(text, markup=False, highlight=False)
+
+    def _bars(self, unit: str) -> Progress:
+        amount = (DownloadColumn(),) if unit == "bytes" else (TextColumn("{task.completed:.0f}"),)
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), *amount, TimeRemainingColumn())
+        return Progress(*columns, console=self._console, transient=True)
+
+
+class _RichTask:
+    def __init__(self, progress: Progress, bar: TaskID, label: str) -> None:
+        self._progress, self._bar, self._label = progress, bar, label
+
+    def advance(self, amount: int = 1) -> None:
+        self._progress.advance(self._bar, amount)
+
+    def say(self, text: str) -> None:
+        self._progress.update(self._bar, description=f"{self._label}: {text}")
