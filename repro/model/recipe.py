@@ -1,0 +1,104 @@
+"""`recipes/NAME/recipe.toml`: what a person asks for. TOML, `schema = "repro/recipe/v1"`."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, fields
+from typing import Any
+
+from repro.model.errors import InvalidInput
+
+SCHEMA = "repro/recipe/v1"
+OUTPUTS = ("iso", "squashfs")
+COMPRESSIONS = ("zstd", "xz", "gzip")
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One image.
+
+    `packages` are asked of apt (the lock holds their closure); `outputs` name the artifacts that are published;
+    `volume` is the ISO's volume id (at most 32 of A-Z, 0-9 and `_`); `cmdline` what the kernel is started with;
+    `timeout` the most seconds a single build step may take; `scratch` the most bytes its file system may hold.
+    """
+
+    name: str
+    summary: str
+    pins: str
+    architecture: str
+    packages: tuple[str, ...]
+    outputs: tuple[str, ...]
+    compression: str = "zstd"
+    volume: str = "REPRO"
+    cmdline: str = ""
+    timeout: int = 1800
+    scratch: int = 8 << 30
+
+
+def decode(name: str, text: str, where: str) -> Recipe:
+    """The recipe `name` written as TOML in `text`; `where` names the file in messages.
+
+    Raises InvalidInput with the line or the key that is wrong.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInput(f"{where}: {error}") from error
+    if raw.pop("schema", None) != SCHEMA:
+        raise InvalidInput(f"{where}: key schema must be {SCHEMA!r}")
+    known = {field.name for field in fields(Recipe)} - {"name"}
+    if unknown := sorted(set(raw) - known):
+        raise InvalidInput(f"{where}: unknown key {unknown[0]}", hint=f"known keys: {', '.join(sorted(known))}")
+    read = _Reader(raw, where)
+    return Recipe(
+        name=name,
+        summary=read.text("summary", re.compile(r"[^\x00-\x1f]+")),
+        pins=read.text("pins", _NAME),
+        architecture=read.text("architecture", re.compile(r"amd64")),
+        packages=read.words("packages", _PACKAGE),
+        outputs=read.words("outputs", re.compile("|".join(OUTPUTS))),
+        compression=read.text("compression", re.compile("|".join(COMPRESSIONS)), "zstd"),
+        volume=read.text("volume", re.compile(r"[A-Z0-9_]{1,32}"), "REPRO"),
+        cmdline=read.text("cmdline", re.compile(r"[ -~]*"), ""),
+        timeout=read.number("timeout", 1800),
+        scratch=read.number("scratch", 8 << 30),
+    )
+
+
+class _Reader:
+    """Typed access to a table, with the key named in every complaint."""
+
+    def __init__(self, raw: dict[str, Any], where: str) -> None:
+        self._raw, self._where = raw, where
+
+    def _value(self, key: str, default: Any) -> Any:
+        if key not in self._raw and default is None:
+            raise InvalidInput(f"{self._where}: key {key} is missing")
+        return self._raw.get(key, default)
+
+    def _fail(self, key: str, value: object, expected: str) -> InvalidInput:
+        return InvalidInput(f"{self._where}: key {key}: {value!r} is not valid (expected {expected})")
+
+    def text(self, key: str, pattern: re.Pattern[str], default: str | None = None) -> str:
+        value = self._value(key, default)
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise self._fail(key, value, f"text like {pattern.pattern}")
+        return value
+
+    def words(self, key: str, pattern: re.Pattern[str]) -> tuple[str, ...]:
+        value = self._value(key, None)
+        if not isinstance(value, list) or not value:
+            raise self._fail(key, value, "a list that is not empty")
+        for word in value:
+            if not isinstance(word, str) or not pattern.fullmatch(word):
+                raise self._fail(key, word, f"words like {pattern.pattern}")
+        return tuple(dict.fromkeys(value))
+
+    def number(self, key: str, default: int) -> int:
+        value = self._value(key, default)
+        if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+            raise self._fail(key, value, "a whole number above 0")
+        return value
