@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
 
 import requests
+import urllib3
 
 from repro import __version__
-from repro.model.errors import ReproError, Unavailable
+from repro.model.errors import InvalidInput, ReproError, Unavailable
 
 TIMEOUT = (10.0, 60.0)  # seconds to connect, seconds between two bytes
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
 class HttpProblem(Unavailable):
-    """A request that did not yield what was asked for; `status` is the HTTP status, or 0 for none."""
+    """A request that did not yield what was asked for.
+
+    `status` is the HTTP status, or 0 where there was no answer or it broke off; `retry_after` is in seconds.
+    """
 
     reason = "http"
 
@@ -30,12 +40,38 @@ class Offline(Unavailable):
     reason = "offline"
 
 
+@dataclass(frozen=True)
+class Body:
+    """An answer whose body has not been read yet.
+
+    `url` is where it came from after redirects, `start` the offset of its first byte in the whole document (0 where
+    the server ignored the range), `total` the size of the whole document in bytes where the server says it.
+    """
+
+    url: str
+    start: int
+    total: int | None
+    _raw: Any
+
+    def chunks(self, size: int = 1 << 18) -> Iterator[bytes]:
+        """The bytes as the server holds them: never decoded, whatever Content-Encoding says.
+
+        Raises HttpProblem where the connection breaks off before the promised length.
+        """
+        try:
+            while chunk := self._raw.read(size, decode_content=False):
+                yield chunk
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise HttpProblem(f"{self.url}: {_why(error)}") from error
+
+
 class Http:
     """A session with one User-Agent, time-outs and connection reuse; safe to use from threads."""
 
     def __init__(self, *, offline: bool = False) -> None:
         self.offline = offline
         self._session = requests.Session()
+        self._session.max_redirects = 10
         self._session.headers["User-Agent"] = f"repro/{__version__}"
         self._session.headers["Accept-Encoding"] = "identity"
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=16)
@@ -43,38 +79,74 @@ class Http:
         self._session.mount("https://", adapter)
 
     @contextmanager
-    def stream(self, url: str, *, start: int = 0) -> Iterator[requests.Response]:
-        """GET `url` from byte `start` on, as a streamed response with status 200 or 206.
+    def stream(self, url: str, *, start: int = 0) -> Iterator[Body]:
+        """GET `url` from byte `start` on. Redirects are followed to http and https only.
 
-        Raises Offline, or HttpProblem for a status other than those or a connection that fails, also midway.
+        Raises Offline, InvalidInput where `url` is not a web address, or HttpProblem for a status other than 200
+        and 206 or a connection that fails, also midway.
         """
         if self.offline:
             raise Offline(f"{url} is needed, and --offline was given", hint="run once without --offline")
+        if not url.startswith(("http://", "https://")):
+            raise InvalidInput(f"{url}: not a http or https address")
         headers = {"Range": f"bytes={start}-"} if start else {}
         try:
             with self._session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-                if response.status_code not in (200, 206):
-                    raise HttpProblem(
-                        f"{url}: HTTP {response.status_code} {response.reason}",
-                        response.status_code,
-                        _seconds(response.headers.get("Retry-After")),
-                    )
-                yield response
-        except (requests.RequestException, OSError) as error:
-            if isinstance(error, ReproError):
-                raise
-            raise HttpProblem(f"{url}: {error}") from error
+                yield _body(url, response, start)
+        except ReproError:
+            raise
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise HttpProblem(f"{url}: {_why(error)}") from error
 
     def get(self, url: str, *, limit: int) -> bytes:
         """The body at `url`. Raises as `stream` does, and HttpProblem where it is larger than `limit` bytes."""
-        with self.stream(url) as response:
-            body = bytearray()
-            for chunk in response.iter_content(1 << 16):
-                body += chunk
-                if len(body) > limit:
-                    raise HttpProblem(f"{url}: larger than {limit} bytes", response.status_code)
-            return bytes(body)
+        with self.stream(url) as body:
+            return read_bounded(body, limit)
+
+
+def read_bounded(body: Body, limit: int) -> bytes:
+    """All of `body`. Raises HttpProblem where it is larger than `limit` bytes or breaks off."""
+    data = bytearray()
+    for chunk in body.chunks(1 << 16):
+        data += chunk
+        if len(data) > limit:
+            raise HttpProblem(f"{body.url}: larger than {limit} bytes", 200)
+    return bytes(data)
+
+
+def _body(url: str, response: requests.Response, start: int) -> Body:
+    status = response.status_code
+    if status not in (200, 206):
+        raise HttpProblem(
+            f"{url}: HTTP {status} {response.reason}", status, _seconds(response.headers.get("Retry-After"))
+        )
+    if status == 206:
+        match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        if not match or int(match[1]) != start:
+            raise HttpProblem(f"{url}: answered with another range than asked for", 416)
+        total = None if match[2] == "*" else int(match[2])
+        return Body(response.url, start, total, response.raw)
+    length = response.headers.get("Content-Length", "")
+    return Body(response.url, 0, int(length) if length.isdigit() else None, response.raw)
+
+
+def _why(error: BaseException) -> str:
+    """The innermost reason, without the object addresses that urllib3 puts into its messages."""
+    while inner := getattr(error, "reason", None) or next((a for a in error.args if isinstance(a, Exception)), None):
+        if not isinstance(inner, Exception):
+            break
+        error = inner
+    text = re.sub(r"^.*object at 0x[0-9a-f]+>[:,]? *|^HTTPS?Connection\([^)]*\): ", "", str(error))
+    return text or type(error).__name__
 
 
 def _seconds(header: str | None) -> float | None:
-    return float(header) if header and header.isdigit() else None
+    """Retry-After as seconds from now; RFC 9110 section 10.2.3 allows a number or a date."""
+    if not header:
+        return None
+    if header.strip().isdigit():
+        return float(header)
+    try:
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
+    except ValueError:
+        return None
