@@ -16,9 +16,17 @@ from repro.model.errors import InvalidInput
 
 SCHEMA = "repro/pins/v1"
 TIMESTAMP = "%Y%m%dT%H%M%SZ"  # as snapshot.debian.org writes times, UTC
+_TIMESTAMP = re.compile(r"\d{8}T\d{6}Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FINGERPRINT = re.compile(r"[0-9A-F]{40}")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]*")
+
+
+def parse_timestamp(text: str) -> datetime:
+    """`YYYYMMDDTHHMMSSZ` as an aware UTC datetime. Raises ValueError where it is none."""
+    if not _TIMESTAMP.fullmatch(text):
+        raise ValueError(f"{text!r} is not of the form YYYYMMDDTHHMMSSZ")
+    return datetime.strptime(text, TIMESTAMP).replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class Pin:
     @property
     def time(self) -> datetime:
         """`timestamp` as an aware UTC datetime."""
-        return datetime.strptime(self.timestamp, TIMESTAMP).replace(tzinfo=UTC)
+        return parse_timestamp(self.timestamp)
 
 
 @dataclass(frozen=True)
@@ -116,7 +124,7 @@ def _pin(raw: Any, where: str) -> Pin:
         "suite": (re.compile(r"[A-Za-z0-9][A-Za-z0-9./+_-]*"), str),
         "components": (_WORD, list),
         "architectures": (_WORD, list),
-        "timestamp": (re.compile(r"\d{8}T\d{6}Z"), str),
+        "timestamp": (_TIMESTAMP, str),
         "inrelease_sha256": (_SHA256, str),
         "signers": (_FINGERPRINT, list),
     }

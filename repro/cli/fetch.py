@@ -1,0 +1,93 @@
+"""`repro fetch RECIPE`: bring everything that the recipe's lock names into the store."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from repro.cli.context import Context, pass_context
+from repro.cli.inputs import fetcher_for, proven_pins
+from repro.cli.project import Project, find_project
+from repro.model import lock as locks
+from repro.model import recipe as recipes
+from repro.model.errors import InvalidInput
+from repro.model.text import human_size, readable_json
+from repro.snapshot.fetch import LockPlan, fetch_lock, plan_lock
+
+EXIT_UNAVAILABLE = 4
+
+
+@click.command("fetch")
+@click.argument("recipe")
+@click.option("--plan", "only_plan", is_flag=True, help="Say what is present and what is to be fetched; fetch nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Write the result as JSON on standard output.")
+@pass_context
+def command(context: Context, recipe: str, only_plan: bool, as_json: bool) -> int:
+    """Fetch every package and index that RECIPE's lock names, by hash.
+
+    The store is asked first, then mirrors, then the snapshot archive. After it the recipe builds with --offline.
+    """
+    lock, pins_name = _load(find_project(), recipe)
+    pins, proofs = proven_pins(find_project().snapshots, pins_name)
+    fetcher = fetcher_for(context)
+    plan = plan_lock(lock, pins, proofs, fetcher)
+    if only_plan:
+        _show_plan(plan, as_json)
+        return EXIT_UNAVAILABLE if plan.plan.unavailable else 0
+    fetched = fetch_lock(lock, pins, proofs, fetcher, context.observer)
+    if as_json:
+        document = {
+            "schema": "repro/fetch/v1",
+            "recipe": recipe,
+            "packages": plan.packages,
+            "indexes": plan.indexes,
+            "fetched": fetched.fetched,
+            "bytes_fetched": fetched.bytes_fetched,
+        }
+        sys.stdout.buffer.write(readable_json(document))
+    else:
+        amount = f"{fetched.fetched} fetched ({human_size(fetched.bytes_fetched)})"
+        click.echo(f"{recipe}: {plan.packages} packages in the store, {amount}")
+    return 0
+
+
+def _load(project: Project, recipe: str) -> tuple[locks.Lock, str]:
+    folder = project.recipes / recipe
+    text = _text(folder / "recipe.toml", f"there: {', '.join(_known(project)) or 'none'}")
+    pins = recipes.decode(recipe, text, str(folder / "recipe.toml")).pins
+    path = folder / "recipe.lock"
+    lock = locks.decode(_text(path, f"write it with `repro lock {recipe}`"), str(path))
+    if lock.recipe != recipe:
+        raise InvalidInput(f"{path}: is the lock of {lock.recipe}")
+    return lock, pins
+
+
+def _known(project: Project) -> list[str]:
+    return sorted(path.parent.name for path in project.recipes.glob("*/recipe.toml"))
+
+
+def _text(path: Path, hint: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise InvalidInput(f"{path}: {why}", hint=hint) from error
+
+
+def _show_plan(plan: LockPlan, as_json: bool) -> None:
+    parts = {
+        "present": plan.plan.present,
+        "obtainable": plan.plan.obtainable,
+        "unavailable": plan.plan.unavailable,
+    }
+    if as_json:
+        document: dict[str, object] = {"schema": "repro/fetch-plan/v1"}
+        for title, wanted in parts.items():
+            document[title] = {"files": len(wanted), "bytes": sum(item.size for item in wanted)}
+        document["missing"] = sorted(item.label for item in (*plan.plan.obtainable, *plan.plan.unavailable))
+        sys.stdout.buffer.write(readable_json(document))
+        return
+    for title, wanted in parts.items():
+        click.echo(f"{title:12} {len(wanted):5} files  {human_size(sum(item.size for item in wanted))}")

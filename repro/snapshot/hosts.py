@@ -1,0 +1,121 @@
+"""Where archives may be had: the host's own apt sources, what the user configures, the snapshot archive.
+
+No mirror's host name is written anywhere in this program. Formats: sources.list(5), deb822 and one-line form.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from debian.deb822 import Deb822
+
+from repro.model.errors import InvalidInput
+
+ARCHIVES = ("debian", "debian-security")
+SNAPSHOT = "https://snapshot.debian.org"
+Mirrors = Mapping[str, tuple[str, ...]]
+
+
+def mirrors(environment: Mapping[str, str] = os.environ, apt: Path = Path("/etc/apt")) -> Mirrors:
+    """Base addresses (no slash at the end) by archive, in the order in which they are to be asked.
+
+    First those of the host's apt sources, then REPRO_MIRROR_DEBIAN and REPRO_MIRROR_DEBIAN_SECURITY (several split
+    by spaces; set to `-` they leave only what `mirrors.toml` says), then `repro/mirrors.toml` in the XDG
+    configuration folder. Raises InvalidInput where the last is not valid.
+    """
+    configured = _configured(environment)
+    found: dict[str, list[str]] = {archive: [] for archive in (*ARCHIVES, *configured)}
+    for uri in apt_uris(apt):
+        if (archive := _archive_of(uri)) in found:
+            found[archive].append(uri)
+    for archive in found:
+        variable = f"REPRO_MIRROR_{archive.upper().replace('-', '_')}"
+        given = environment.get(variable, "").split()
+        if given == ["-"]:
+            found[archive], given = [], []
+        found[archive] += [_checked(uri, variable) for uri in given] + configured.get(archive, [])
+    return {archive: tuple(dict.fromkeys(uri.rstrip("/") for uri in uris)) for archive, uris in found.items()}
+
+
+def snapshot_base(environment: Mapping[str, str] = os.environ) -> str:
+    """The snapshot archive's base address, REPRO_SNAPSHOT_URL or its own; no slash at the end."""
+    given = environment.get("REPRO_SNAPSHOT_URL")
+    return _checked(given, "REPRO_SNAPSHOT_URL").rstrip("/") if given else SNAPSHOT
+
+
+def apt_uris(apt: Path) -> list[str]:
+    """Every enabled http or https address in the apt sources below `apt`; what cannot be read is passed over,
+    because those files are the host's business and a mirror less is no error."""
+    uris: list[str] = []
+    lists = [apt / "sources.list", *_listing(apt / "sources.list.d", "*.list")]
+    for path in lists:
+        uris += _one_line(_text(path).splitlines())
+    for path in _listing(apt / "sources.list.d", "*.sources"):
+        uris += _deb822(_text(path))
+    return [uri for uri in uris if re.match(r"https?://[^/\s@]+/", uri)]
+
+
+def _archive_of(uri: str) -> str:
+    """The archive that a base address serves by its last path component, the custom of all Debian mirrors."""
+    return urlsplit(uri).path.rstrip("/").rsplit("/", 1)[-1]
+
+
+def _one_line(lines: Iterable[str]) -> list[str]:
+    uris = []
+    for line in lines:
+        match = re.match(r"\s*deb(?:-src)?\s+(?:\[[^\]]*\]\s+)?(\S+)\s+\S+", line)
+        if match:
+            uris.append(match[1])
+    return uris
+
+
+def _deb822(text: str) -> list[str]:
+    uris: list[str] = []
+    try:
+        for stanza in Deb822.iter_paragraphs(text.splitlines(), use_apt_pkg=False):
+            if stanza.get("Enabled", "yes").strip().lower() not in ("no", "false", "0", "without", "off", "disable"):
+                uris += stanza.get("URIs", "").split()
+    except ValueError:
+        pass
+    return uris
+
+
+def _listing(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _configured(environment: Mapping[str, str]) -> dict[str, list[str]]:
+    home = environment.get("XDG_CONFIG_HOME") or os.path.join(environment.get("HOME", "/"), ".config")
+    path = Path(home, "repro", "mirrors.toml")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8")).get("mirrors", {})
+        if not isinstance(table, dict) or not all(isinstance(uris, list) for uris in table.values()):
+            raise InvalidInput(f"{path}: expected [mirrors] with a list of addresses for each archive")
+        return {archive: [_checked(uri, str(path)) for uri in uris] for archive, uris in table.items()}
+    except OSError:
+        return {}
+    except ValueError as error:
+        raise InvalidInput(f"{path}: {error}") from error
+
+
+def _checked(uri: object, where: str) -> str:
+    if not isinstance(uri, str) or not re.fullmatch(r"https?://[^/\s?#@]+(/[^\s?#]*)?", uri):
+        raise InvalidInput(
+            f"{where}: {uri!r} is not a http or https base address", hint="such as https://mirror.example.org/debian"
+        )
+    return uri

@@ -1,0 +1,147 @@
+"""Pin sets on disk, with the evidence that lets anyone check them offline.
+
+NAME.toml                         the pins (repro.model.pin)
+NAME/ARCHIVE_SUITE.InRelease      the very bytes; slashes of the suite become underscores
+NAME/keys.asc                     the OpenPGP certificates of the accepted signers
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pysequoia import Cert
+
+from repro.model.errors import IntegrityFailure, InvalidInput
+from repro.model.pin import Pin, PinSet, decode, encode
+from repro.snapshot.release import Release
+from repro.snapshot.trust import Signer, read_certificates, verify_inrelease, write_certificates
+
+INRELEASE_LIMIT = 8 << 20  # bytes; sid's is 0.2 MB
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+@dataclass(frozen=True)
+class PinProof:
+    """A pin whose evidence holds: the Release that it names, who vouched, and why other signatures do not count."""
+
+    pin: Pin
+    release: Release
+    signers: tuple[Signer, ...]
+    refused: tuple[str, ...]
+
+
+def pin_set_names(folder: Path) -> list[str]:
+    """The names of the pin sets in `folder`, sorted."""
+    return sorted(path.stem for path in folder.glob("*.toml"))
+
+
+def load_pin_set(folder: Path, name: str) -> PinSet:
+    """The pin set in `folder`/`name`.toml, not verified.
+
+    Raises InvalidInput where there is none (naming those that exist), or where it is not valid.
+    """
+    path = pin_set_path(folder, name)
+    try:
+        return decode(name, path.read_text(encoding="utf-8"), str(path))
+    except FileNotFoundError as error:
+        known = ", ".join(pin_set_names(folder)) or "none"
+        raise InvalidInput(f"no pin set {name} in {folder}", hint=f"there: {known}; see `repro pin add`") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{path}: {error}") from error
+
+
+def pin_set_path(folder: Path, name: str) -> Path:
+    """Where the pin set `name` lies. Raises InvalidInput where `name` is not a file name of ours."""
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(f"{name!r} cannot name a pin set", hint="use small letters, digits and hyphens")
+    return folder / f"{name}.toml"
+
+
+def inrelease_path(folder: Path, name: str, pin: Pin) -> Path:
+    """Where the InRelease of `pin` lies."""
+    return folder / name / f"{pin.archive}_{pin.suite.replace('/', '_')}.InRelease"
+
+
+def keys_path(folder: Path, name: str) -> Path:
+    """Where the certificates of the set's signers lie."""
+    return folder / name / "keys.asc"
+
+
+def load_keys(folder: Path, name: str) -> tuple[Cert, ...]:
+    """The certificates of the pin set `name`. Raises InvalidInput where they are missing or not readable."""
+    path = keys_path(folder, name)
+    return read_certificates(_evidence(path), str(path))
+
+
+def verify_pin(folder: Path, name: str, pin: Pin) -> PinProof:
+    """Prove `pin` from the evidence beside it, offline.
+
+    Raises IntegrityFailure where the evidence does not bear it out, InvalidInput where there is no evidence.
+    """
+    path = inrelease_path(folder, name, pin)
+    return prove(pin, _evidence(path), load_keys(folder, name), str(path))
+
+
+def verify_pin_set(folder: Path, pins: PinSet) -> list[PinProof]:
+    """`verify_pin` of each, in their order."""
+    return [verify_pin(folder, pins.name, pin) for pin in pins.pins]
+
+
+def prove(pin: Pin, inrelease: bytes, certificates: Sequence[Cert], where: str) -> PinProof:
+    """That `inrelease` is what `pin` names, that an accepted signer vouched for it as of its Date, and that the pin's
+    time is neither before that Date nor after its Valid-Until.
+
+    Raises IntegrityFailure, with `where` naming the InRelease.
+    """
+    actual = hashlib.sha256(inrelease).hexdigest()
+    if actual != pin.inrelease_sha256:
+        raise IntegrityFailure(f"{where}: SHA-256 {actual}, but the pin {pin.name} names {pin.inrelease_sha256}")
+    try:
+        vouched = verify_inrelease(inrelease, certificates, pin.signers)
+    except IntegrityFailure as error:
+        raise IntegrityFailure(f"{where}: {error.message}", hint=error.hint) from error
+    release = vouched.release
+    if release.date > pin.time:
+        raise IntegrityFailure(f"{where}: its Date {release.date} is after the pin's time {pin.timestamp}")
+    if release.valid_until and pin.time > release.valid_until:
+        raise IntegrityFailure(f"{where}: was valid until {release.valid_until}, before the pin's time {pin.timestamp}")
+    if pin.suite.removesuffix("/updates") not in {name.removesuffix("/updates") for name in release.names}:
+        raise IntegrityFailure(f"{where}: is of {' or '.join(release.names) or 'no suite'}, not of {pin.suite}")
+    return PinProof(pin, release, vouched.signers, vouched.refused)
+
+
+def save_pin_set(folder: Path, pins: PinSet, evidence: dict[str, bytes], certificates: Sequence[Cert]) -> None:
+    """Write `pins` with evidence (`evidence` is InRelease bytes by pin name; those not given stay as they are).
+
+    The TOML file comes last. Raises InvalidInput where the folder cannot be written.
+    """
+    try:
+        (folder / pins.name).mkdir(parents=True, exist_ok=True)
+        _replace(keys_path(folder, pins.name), write_certificates(certificates).encode())
+        for name, data in evidence.items():
+            _replace(inrelease_path(folder, pins.name, pins.pin(name)), data)
+        _replace(pin_set_path(folder, pins.name), encode(pins).encode())
+    except OSError as error:
+        raise InvalidInput(f"{error.filename}: {error.strerror}", hint="choose a folder with --snapshots") from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _evidence(path: Path) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(INRELEASE_LIMIT)
+    except OSError as error:
+        raise InvalidInput(f"evidence of the pin is missing: {path}: {error.strerror}") from error
