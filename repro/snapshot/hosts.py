@@ -25,8 +25,8 @@ def mirrors(environment: Mapping[str, str] = os.environ, apt: Path = Path("/etc/
     """Base addresses (no slash at the end) by archive, in the order in which they are to be asked.
 
     First those of the host's apt sources, then REPRO_MIRROR_DEBIAN and REPRO_MIRROR_DEBIAN_SECURITY (several split
-    by spaces; set to `-` they leave only what `mirrors.toml` says), then `repro/mirrors.toml` in the XDG
-    configuration folder. Raises InvalidInput where the last is not valid.
+    by spaces; a leading `-` drops what the host names), then `repro/mirrors.toml` in the XDG configuration folder.
+    Raises InvalidInput where the last is not valid.
     """
     configured = _configured(environment)
     found: dict[str, list[str]] = {archive: [] for archive in (*ARCHIVES, *configured)}
@@ -36,8 +36,8 @@ def mirrors(environment: Mapping[str, str] = os.environ, apt: Path = Path("/etc/
     for archive in found:
         variable = f"REPRO_MIRROR_{archive.upper().replace('-', '_')}"
         given = environment.get(variable, "").split()
-        if given == ["-"]:
-            found[archive], given = [], []
+        if given[:1] == ["-"]:
+            found[archive], given = [], given[1:]
         found[archive] += [_checked(uri, variable) for uri in given] + configured.get(archive, [])
     return {archive: tuple(dict.fromkeys(uri.rstrip("/") for uri in uris)) for archive, uris in found.items()}
 
