@@ -23,10 +23,13 @@ Facts = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two artifacts: its file name without folder, size in bytes, SHA-256 of its raw bytes."""
+    """One of the two artifacts: its file name without folder, size in bytes, SHA-256 of its raw bytes.
+
+    `size` is None where nothing but the digest is known.
+    """
 
     name: str
-    size: int
+    size: int | None
     sha256: str
 
 
@@ -34,7 +37,8 @@ class Side:
 class Range:
     """Bytes that differ, by offset in the raw bytes of the innermost container that `location` names.
 
-    `start` and `end` are byte offsets (end exclusive) on the given side, `structure` names what lies there.
+    `start` and `end` are byte offsets (end exclusive) on the given side (`left`, `right`, or `both` where they
+    are the same), `structure` names what lies there.
     """
 
     side: str

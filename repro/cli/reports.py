@@ -1,0 +1,67 @@
+"""`--report FORMAT=FILE`, and showing a comparison on standard output, for every command that has one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from repro import report
+from repro.model.comparison import Comparison
+from repro.model.errors import InvalidInput
+from repro.report import terminal
+
+
+class _Report(click.ParamType):
+    name = "FORMAT=FILE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Path]:
+        if isinstance(value, tuple):
+            return value
+        form, equals, path = str(value).partition("=")
+        known = ", ".join(sorted(report.RENDERERS))
+        if not equals or not path:
+            self.fail(f"{value!r} is not FORMAT=FILE (formats: {known})", param, ctx)
+        if form not in report.RENDERERS:
+            self.fail(f"there is no report format {form!r}; there are: {known}", param, ctx)
+        return form, Path(path)
+
+
+REPORT_OPTION = click.option(
+    "--report",
+    "reports",
+    type=_Report(),
+    multiple=True,
+    metavar="FORMAT=FILE",
+    help=f"Also write a report; may be given several times. Formats: {', '.join(sorted(report.RENDERERS))}.",
+)
+
+
+def write_reports(comparison: Comparison, reports: Iterable[tuple[str, Path]]) -> None:
+    """Write each report, whole or not at all. Raises InvalidInput where a file cannot be written."""
+    for form, path in reports:
+        write_file(path, report.render(comparison, form))
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write `data` under a temporary name, then rename. Raises InvalidInput where that fails."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise InvalidInput(f"cannot write {path}: {error.strerror}") from error
+
+
+def show(comparison: Comparison) -> None:
+    """`comparison` as text on standard output; colour where that is a terminal and NO_COLOR is not set."""
+    color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    width = max(60, min(shutil.get_terminal_size((80, 24)).columns, 160)) if sys.stdout.isatty() else 80
+    text = terminal.render(comparison, width=width, color=color)
+    sys.stdout.buffer.write(text.encode("utf-8", "replace"))

@@ -1,0 +1,189 @@
+"""Bytes against bytes: equality without decoding where possible, bringing a member into reach, where bytes differ."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import re
+import tempfile
+from collections.abc import Hashable, Iterable, Iterator
+from pathlib import Path
+from typing import IO
+
+from repro.compare.budget import Budget
+from repro.formats.base import CHUNK, Content, Malformed, Piece
+
+_IN_MEMORY = 4 << 20  # bytes; larger members go to a file
+_RUN = re.compile(rb"[^\0]+")
+_GAP = 16  # equal bytes that do not split a range
+
+Interval = tuple[int, int]
+
+
+def same_bytes(left: memoryview, right: memoryview) -> bool:
+    """Whether both hold the same bytes; copies 1 MiB at a time, for comparing views item by item is slow."""
+    if len(left) != len(right):
+        return False
+    return all(bytes(left[at : at + CHUNK]) == bytes(right[at : at + CHUNK]) for at in range(0, len(left), CHUNK))
+
+
+def sha256(view: memoryview) -> str:
+    """SHA-256 of `view` as 64 hex digits."""
+    digest = hashlib.sha256()
+    for at in range(0, len(view), CHUNK):
+        digest.update(view[at : at + CHUNK])
+    return digest.hexdigest()
+
+
+class Equality:
+    """Compares contents of one pair of containers, remembering verdicts on places that many members share."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._verdicts: dict[tuple[Hashable, Hashable], bool] = {}
+
+    def equal(self, left: Content, right: Content) -> bool:
+        """Whether both contents decode to the same bytes. Raises Malformed, LimitReached."""
+        if left.size != right.size:
+            return False
+        ours, theirs = left.pieces(), right.pieces()
+        rest, other = memoryview(b""), memoryview(b"")
+        while True:
+            if not rest and not other:
+                a, b = next(ours, None), next(theirs, None)
+                if a is None or b is None:
+                    return a is b
+                if not self._same_piece(a, b):
+                    rest, other = self._read(a), self._read(b)
+            elif not rest or not other:
+                piece = next(theirs if rest else ours, None)
+                if piece is None:
+                    return False
+                if rest:
+                    other = self._read(piece)
+                else:
+                    rest = self._read(piece)
+            size = min(len(rest), len(other))
+            if not same_bytes(rest[:size], other[:size]):
+                return False
+            rest, other = rest[size:], other[size:]
+
+    def _same_piece(self, left: Piece, right: Piece) -> bool:
+        """Whether the pieces are known to be equal without decoding them."""
+        if left.size != right.size or left.coding != right.coding:
+            return False
+        if left.place is None or right.place is None:
+            self._budget.spend(0)
+            return same_bytes(left.raw, right.raw)
+        key = (left.place, right.place)
+        if key not in self._verdicts:
+            self._verdicts[key] = same_bytes(left.raw, right.raw)
+        return self._verdicts[key]
+
+    def _read(self, piece: Piece) -> memoryview:
+        self._budget.spend(piece.size)
+        return memoryview(piece.read())
+
+
+def decoded(content: Content, budget: Budget) -> Iterator[memoryview]:
+    """The decoded bytes of `content`, in order. Raises Malformed, LimitReached."""
+    for piece in content.pieces():
+        budget.spend(piece.size)
+        yield memoryview(piece.read())
+
+
+def digest(content: Content, budget: Budget) -> tuple[int, str]:
+    """Size and SHA-256 of the decoded bytes. Raises Malformed, LimitReached."""
+    size, state = 0, hashlib.sha256()
+    for chunk in decoded(content, budget):
+        size += len(chunk)
+        state.update(chunk)
+    return size, state.hexdigest()
+
+
+def within_reach(content: Content, budget: Budget, scratch: Path) -> memoryview:
+    """All bytes of `content`: where they lie, in memory where they are few, else in a nameless file in `scratch`.
+
+    Raises Malformed where they cannot be decoded, are too many, or do not fit on disk; LimitReached.
+    """
+    if (view := content.view()) is not None:
+        return view
+    buffer = bytearray()
+    chunks = decoded(content, budget)
+    for chunk in chunks:
+        buffer += chunk
+        if len(buffer) > _IN_MEMORY:
+            return _spooled(buffer, chunks, budget.limits.spooled, scratch)
+    return memoryview(bytes(buffer))
+
+
+def _spooled(head: bytearray, chunks: Iterable[memoryview], limit: int, scratch: Path) -> memoryview:
+    try:
+        with tempfile.TemporaryFile(dir=scratch) as spool:
+            size = spool.write(head)
+            for chunk in chunks:
+                size += spool.write(chunk)
+                if size > limit:
+                    raise Malformed(f"expands to more than {limit} bytes")
+            spool.flush()
+            return mapped(spool)
+    except OSError as error:
+        raise Malformed(f"cannot be expanded: {error.strerror}") from error
+
+
+def mapped(stream: IO[bytes]) -> memoryview:
+    """A read-only map of the file behind `stream`; it outlives the stream. Raises OSError."""
+    size = stream.seek(0, 2)
+    return memoryview(mmap.mmap(stream.fileno(), size, prot=mmap.PROT_READ) if size else b"")
+
+
+def _delta(left: bytes, right: bytes) -> bytes:
+    """The exclusive or of two byte strings of the same length: zero where they are equal."""
+    value = int.from_bytes(left, "little") ^ int.from_bytes(right, "little")
+    return value.to_bytes(len(left), "little")
+
+
+def count_differing(left: memoryview, right: memoryview, intervals: Iterable[Interval]) -> int:
+    """How many positions within `intervals` hold different bytes; a position that one side lacks differs."""
+    common, total = min(len(left), len(right)), 0
+    for start, end in intervals:
+        shared = min(end, common)
+        for at in range(start, shared, CHUNK):
+            stop = min(at + CHUNK, shared)
+            ours, theirs = bytes(left[at:stop]), bytes(right[at:stop])
+            if ours != theirs:
+                total += len(ours) - _delta(ours, theirs).count(0)
+        total += max(0, min(end, max(len(left), len(right))) - max(start, common))
+    return total
+
+
+def differing(left: memoryview, right: memoryview) -> Iterator[Interval]:
+    """The runs of positions that differ, those less than 16 bytes apart joined; the longer side's rest included."""
+    common = min(len(left), len(right))
+    start = end = -1
+    for at, stop in _runs(left, right, common):
+        if start >= 0 and at - end < _GAP:
+            end = stop
+            continue
+        if start >= 0:
+            yield start, end
+        start, end = at, stop
+    if len(left) != len(right):
+        longer = max(len(left), len(right))
+        if start >= 0 and common - end < _GAP:
+            end = longer
+        else:
+            if start >= 0:
+                yield start, end
+            start, end = common, longer
+    if start >= 0:
+        yield start, end
+
+
+def _runs(left: memoryview, right: memoryview, common: int) -> Iterator[Interval]:
+    step = 1 << 16
+    for at in range(0, common, step):
+        ours, theirs = bytes(left[at : min(at + step, common)]), bytes(right[at : min(at + step, common)])
+        if ours != theirs:
+            for match in _RUN.finditer(_delta(ours, theirs)):
+                yield at + match.start(), at + match.end()

@@ -1,0 +1,84 @@
+"""What a walk has found so far: one record a location, however many reasons there are for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from repro.model.comparison import Divergence, Range, Unexamined
+
+Location = tuple[str, ...]
+
+
+@dataclass
+class _Record:
+    aspects: set[str] = field(default_factory=set)
+    left: dict[str, Any] | None = None
+    right: dict[str, Any] | None = None
+    ranges: list[Range] = field(default_factory=list)
+    details: list[str] = field(default_factory=list)
+
+
+class Findings:
+    """Collects divergences and what was not examined; `entries` counts the members compared."""
+
+    def __init__(self) -> None:
+        self.entries = 0
+        self._records: dict[Location, _Record] = {}
+        self._unexamined: set[tuple[Location, str]] = set()
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def diverge(
+        self,
+        location: Location,
+        aspects: Iterable[str],
+        left: Mapping[str, Any] | None,
+        right: Mapping[str, Any] | None,
+        *,
+        ranges: Iterable[Range] = (),
+        detail: str = "",
+    ) -> None:
+        """Add to the divergence at `location`; facts are None on a side where the member does not exist."""
+        record = self._records.setdefault(location, _Record())
+        record.aspects.update(aspects)
+        if left is not None:
+            record.left = {**(record.left or {}), **left}
+        if right is not None:
+            record.right = {**(record.right or {}), **right}
+        record.ranges.extend(ranges)
+        if detail:
+            record.details.append(detail)
+
+    def unexamined(self, location: Location, reason: str) -> None:
+        """Note that something at `location` was not looked into."""
+        self._unexamined.add((location, reason))
+
+    def prefixes(self) -> set[Location]:
+        """Every location at or above a divergence."""
+        return {place[:length] for place in self._records for length in range(len(place) + 1)}
+
+    @property
+    def below_root(self) -> bool:
+        """Whether anything was found inside the artifact, as opposed to the artifact as a whole."""
+        return any(self._records.keys() - {()})
+
+    def divergences(self) -> tuple[Divergence, ...]:
+        """All divergences, sorted by location."""
+        return tuple(
+            Divergence(
+                location,
+                tuple(sorted(record.aspects)),
+                record.left,
+                record.right,
+                ranges=tuple(sorted(set(record.ranges), key=lambda r: (r.start, r.end, r.side, r.structure))),
+                detail="\n".join(record.details) or None,
+            )
+            for location, record in sorted(self._records.items())
+        )
+
+    def not_examined(self) -> tuple[Unexamined, ...]:
+        """All that was not examined, sorted."""
+        return tuple(Unexamined(location, reason) for location, reason in sorted(self._unexamined))

@@ -1,0 +1,92 @@
+"""ar archives: .deb packages and static libraries (ar(5), GNU and BSD long names)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import ClassVar
+
+from repro.formats import base
+from repro.formats.base import DERIVED, Malformed, Member, Problems, Stored, Structure, cut
+
+MAGIC = b"!<arch>\n"
+_HEADER = 60
+_NAME_LIMIT = 4096
+
+
+class Ar:
+    """A `Container` on the bytes of an ar archive."""
+
+    format: ClassVar[str] = "ar"
+
+    def __init__(self, view: memoryview) -> None:
+        if bytes(view[:8]) != MAGIC:
+            raise Malformed("no ar archive")
+        self.view = view
+        self.problems = Problems()
+        self._names = memoryview(b"")
+        self._headers: list[Structure] = [Structure(0, 8, "magic")]
+
+    def members(self) -> Iterator[Member]:
+        at = 8
+        for position in range(base.MEMBERS):
+            if at >= len(self.view):
+                return
+            try:
+                member, at = self._member(at)
+            except Malformed as error:
+                self.problems.add("", error.message)
+                return
+            if member:
+                yield replace(member, positions=(("entries", position),))
+        raise Malformed(f"more than {base.MEMBERS} members")
+
+    def _member(self, at: int) -> tuple[Member | None, int]:
+        """The member whose header is at `at` (None for GNU's table of long names), and where the next one is."""
+        head = bytes(cut(self.view, at, _HEADER))
+        if head[58:60] != b"`\n":
+            raise Malformed(f"no ar header at offset {at}")
+        size = _number(head[48:58], 10)
+        data = cut(self.view, at + _HEADER, size)
+        after = at + _HEADER + size + size % 2
+        field = head[:16].rstrip(b" ")
+        start = at + _HEADER
+        if field == b"//":
+            self._names = data
+            self._headers.append(Structure(at, after, "long names"))
+            return None, after
+        name = field
+        if field.startswith(b"#1/"):
+            length = _number(field[3:], 10)
+            name, data, start = bytes(cut(data, 0, length)).rstrip(b"\0"), data[length:], start + length
+        elif field[:1] == b"/" and field[1:].isdigit():
+            name = bytes(self._names[int(field[1:]) :][:_NAME_LIMIT]).split(b"\n")[0]
+        name = name if name in (b"/", b"/SYM64/") else name.rstrip(b"/")
+        self._headers.append(Structure(at, start, f"header of {os.fsdecode(name)}", DERIVED))
+        member = Member(
+            os.fsdecode(name) or "?",
+            base.FILE,
+            mode=_number(head[40:48], 8) & 0o7777,
+            uid=_number(head[28:34], 10),
+            gid=_number(head[34:40], 10),
+            mtime=_number(head[16:28], 10),
+            content=Stored(data, start),
+        )
+        return member, after
+
+    def structures(self) -> Iterator[Structure]:
+        yield from self._headers
+
+
+def _number(field: bytes, radix: int) -> int:
+    text = field.strip()
+    if not text:
+        return 0
+    try:
+        value = int(text, radix)
+    except ValueError as error:
+        raise Malformed(f"not a number in an ar header: {text!r}") from error
+    if value < 0:
+        raise Malformed("negative number in an ar header")
+    return value

@@ -1,0 +1,193 @@
+"""cpio "newc" archives (cpio(5)) and initrds: several archives, each maybe compressed, one after the other
+(Linux: Documentation/driver-api/early-userspace/buffer-format.rst)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from repro.formats import base, streams
+from repro.formats.base import DERIVED, Malformed, Member, Problems, Stored, Structure, cut
+
+MAGICS = (b"070701", b"070702")
+_HEADER = 110
+_TRAILER = b"TRAILER!!!"
+_NAME_LIMIT = 65536
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A header's numbers, by the names that cpio(5) gives them, its name and where its data lies (bytes)."""
+
+    start: int
+    name: bytes
+    data: int
+    ino: int
+    mode: int
+    uid: int
+    gid: int
+    nlink: int
+    mtime: int
+    filesize: int
+    devmajor: int
+    devminor: int
+    rdevmajor: int
+    rdevminor: int
+
+    @property
+    def end(self) -> int:
+        return self.data + self.filesize + -self.filesize % 4
+
+
+def _entries(view: memoryview, at: int = 0) -> Iterator[_Entry]:
+    """The entries from `at` up to and including the trailer. Raises Malformed."""
+    for _ in range(base.MEMBERS):
+        head = bytes(cut(view, at, _HEADER))
+        if head[:6] not in MAGICS:
+            raise Malformed(f"no cpio header at offset {at}")
+        try:
+            numbers = [int(head[6 + 8 * n : 14 + 8 * n], 16) for n in range(13)]
+        except ValueError as error:
+            raise Malformed(f"broken cpio header at offset {at}") from error
+        size = numbers[11]
+        if min(numbers) < 0 or not 1 <= size <= _NAME_LIMIT:
+            raise Malformed(f"broken cpio header at offset {at}")
+        name = bytes(cut(view, at + _HEADER, size)).rstrip(b"\0")
+        data = at + (_HEADER + size + 3) // 4 * 4 if at % 4 == 0 else (at + _HEADER + size + 3) // 4 * 4
+        entry = _Entry(at, name, data, *numbers[:11])
+        cut(view, data, entry.filesize)
+        yield entry
+        if name == _TRAILER:
+            return
+        at = entry.end
+    raise Malformed(f"more than {base.MEMBERS} members")
+
+
+class Cpio:
+    """A `Container` on the bytes of one cpio archive, padding after its trailer included."""
+
+    format: ClassVar[str] = "cpio"
+
+    def __init__(self, view: memoryview) -> None:
+        if bytes(view[:6]) not in MAGICS:
+            raise Malformed("no cpio header")
+        self.view = view
+        self.problems = Problems()
+        self._read: list[_Entry] = []
+
+    def members(self) -> Iterator[Member]:
+        try:
+            for entry in _entries(self.view):
+                self._read.append(entry)
+        except Malformed as error:
+            self.problems.add("", error.message)
+        groups: dict[tuple[int, int, int], list[_Entry]] = {}
+        for entry in self._read:
+            if entry.nlink > 1 and entry.mode & 0o170000 != 0o040000:
+                groups.setdefault((entry.ino, entry.devmajor, entry.devminor), []).append(entry)
+        for position, entry in enumerate(self._read):
+            if entry.name != _TRAILER:
+                group = groups.get((entry.ino, entry.devmajor, entry.devminor), [])
+                yield self._member(entry, group if entry in group else [], position)
+
+    def _member(self, entry: _Entry, group: list[_Entry], position: int) -> Member:
+        """`group`: the entries with the same inode; the last of them carries the data of all."""
+        kind = base.KINDS_BY_MODE.get(entry.mode & 0o170000, base.UNKNOWN)
+        holder = next((e for e in reversed(group) if e.filesize), entry)
+        data = self.view[holder.data : holder.data + holder.filesize]
+        return Member(
+            _path(entry.name),
+            kind,
+            mode=entry.mode & 0o7777,
+            uid=entry.uid,
+            gid=entry.gid,
+            mtime=entry.mtime,
+            target=os.fsdecode(bytes(data[:_NAME_LIMIT])) if kind == base.SYMLINK else None,
+            device=(entry.rdevmajor, entry.rdevminor) if kind in (base.BLOCK, base.CHARACTER) else None,
+            links=tuple(sorted({_path(e.name) for e in group})) if len(group) > 1 else (),
+            positions=(("entries", position),),
+            content=Stored(data, holder.data) if kind == base.FILE else None,
+        )
+
+    def structures(self) -> Iterator[Structure]:
+        seen: dict[str, int] = {}
+        end = 0
+        for entry in self._read:
+            name = _path(entry.name)
+            seen[name] = seen.get(name, 0) + 1
+            again = f" ({seen[name]})" if seen[name] > 1 else ""
+            yield Structure(entry.start, entry.data, f"header of {name}{again}", DERIVED)
+            if base.KINDS_BY_MODE.get(entry.mode & 0o170000) != base.FILE:
+                yield Structure(entry.data, entry.data + entry.filesize, f"target of {name}{again}", DERIVED)
+            end = entry.end
+        if end < len(self.view) and not any(self.view[end:]):
+            yield Structure(end, len(self.view), "padding after the trailer", DERIVED)
+
+
+class Initrd:
+    """A `Container` whose members are the archives of an initrd, `segment-1`, `segment-2`…"""
+
+    format: ClassVar[str] = "initrd"
+
+    def __init__(self, view: memoryview) -> None:
+        self.view = view
+        self.problems = Problems()
+        self._segments = list(self._split())
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one segment."""
+        return len(self._segments) > 1
+
+    def _split(self) -> Iterator[tuple[int, int]]:
+        at = 0
+        while at < len(self.view):
+            if bytes(self.view[at : at + 6]) not in MAGICS:
+                yield at, len(self.view)
+                return
+            start = at
+            try:
+                for entry in _entries(self.view, at):
+                    at = entry.end
+            except Malformed:
+                yield start, len(self.view)
+                return
+            at = min(_skip_zeros(self.view, at), len(self.view))
+            yield start, at
+
+    def members(self) -> Iterator[Member]:
+        for number, (start, end) in enumerate(self._segments, 1):
+            content = Stored(self.view[start:end], start)
+            yield Member(f"segment-{number}", base.FILE, positions=(("segments", number),), content=content)
+
+    def structures(self) -> Iterator[Structure]:
+        return iter(())
+
+
+def opened(view: memoryview) -> Cpio | Initrd:
+    """The archive in `view`, or the initrd where more than one segment lies there."""
+    initrd = Initrd(view)
+    return initrd if initrd.several else Cpio(view)
+
+
+def _skip_zeros(view: memoryview, at: int) -> int:
+    while at < len(view):
+        chunk = bytes(view[at : at + base.CHUNK])
+        rest = chunk.lstrip(b"\0")
+        if rest:
+            return at + len(chunk) - len(rest)
+        at += len(chunk)
+    return at
+
+
+def _path(name: bytes) -> str:
+    while name.startswith((b"/", b"./")):
+        name = name[1:] if name[:1] == b"/" else name[2:]
+    return os.fsdecode(name) or "."
+
+
+def is_compressed(view: memoryview) -> bool:
+    """Whether a segment starts with a known compression."""
+    return streams.compression(view) is not None

@@ -1,0 +1,52 @@
+"""Which format bytes are in, by their magic numbers alone: names are never trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from repro.formats import ar, cpio, squashfs, streams, tar
+from repro.formats.base import Container, Malformed
+from repro.formats.disk import Disk
+from repro.formats.fat import Fat
+from repro.formats.iso9660 import Iso9660
+from repro.formats.layouts import Pyc
+
+
+def opened(view: memoryview) -> Container | None:
+    """The container that `view` holds, None where it is in no known format.
+
+    Raises Malformed where it announces a format and does not hold to it.
+    """
+    opener = _opener(view)
+    return opener(view) if opener else None
+
+
+def _opener(view: memoryview) -> Callable[[memoryview], Container] | None:
+    return next((opener for matches, opener in _FORMATS if matches(view)), None) or _disk_opener(view)
+
+
+def _is_pyc(view: memoryview) -> bool:
+    return len(view) >= 16 and bytes(view[2:4]) == b"\r\n" and int.from_bytes(view[4:8], "little") < 4
+
+
+_FORMATS: tuple[tuple[Callable[[memoryview], bool], Callable[[memoryview], Container]], ...] = (
+    (lambda view: bytes(view[32769:32774]) == b"CD001", Iso9660),
+    (lambda view: bytes(view[:4]) == squashfs.MAGIC, squashfs.Squashfs),
+    (lambda view: bytes(view[:6]) in cpio.MAGICS, cpio.opened),
+    (lambda view: bytes(view[:8]) == ar.MAGIC, ar.Ar),
+    (lambda view: streams.compression(view) is not None, streams.Stream),
+    (tar.is_tar, tar.Tar),
+    (_is_pyc, Pyc),
+)
+
+
+def _disk_opener(view: memoryview) -> Callable[[memoryview], Container] | None:
+    if bytes(view[510:512]) != b"\x55\xaa":
+        return None
+    for kind in (Fat, Disk):
+        try:
+            kind(view)
+        except Malformed:
+            continue
+        return kind
+    return None
