@@ -18,7 +18,8 @@ from repro.snapshot.hosts import Mirrors
 from repro.system.http import Http, HttpProblem
 
 POLITE = 1.5  # seconds between two requests that a snapshot archive tolerates, by experience
-ATTEMPTS = 5  # requests to one address in a row that bring nothing new
+ATTEMPTS = 5  # requests to one address in a row that bring nothing new…
+ATTEMPTS_SILENT = 3  # …and where not even an answer came
 LONGEST_WAIT = 120.0  # seconds: a source that asks for more patience is passed over
 _RETRY = (0, 408, 416, 425, 429, 500, 502, 503, 504, 509)
 _LISTING_LIMIT = 4 << 20
@@ -144,7 +145,8 @@ def patience(error: HttpProblem, failures: int) -> float | None:
     """Seconds to wait before asking again after `failures` fruitless requests, the last ending in `error`; None for
     giving up. Retry-After is honoured, else the wait doubles each time."""
     delay = 0.5 * 2**failures if error.retry_after is None else error.retry_after
-    return delay if error.status in _RETRY and failures < ATTEMPTS and delay <= LONGEST_WAIT else None
+    most = ATTEMPTS if error.status else ATTEMPTS_SILENT
+    return delay if error.status in _RETRY and failures < most and delay <= LONGEST_WAIT else None
 
 
 def get_patiently(http: Http, source: Source, url: str, limit: int) -> bytes:

@@ -1,4 +1,7 @@
-"""The one HTTP client. `--offline` is decided here: an offline client never opens a socket."""
+"""The one HTTP client. `--offline` is decided here: an offline client never opens a socket.
+
+requests and urllib3 are imported at the first request, because urllib3 probes for IPv6 with a socket when imported.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
-
-import requests
-import urllib3
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 from repro import __version__
 from repro.model.errors import InvalidInput, ReproError, Unavailable
+
+if TYPE_CHECKING:
+    import requests
 
 TIMEOUT = (10.0, 60.0)  # seconds to connect, seconds between two bytes
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
@@ -23,7 +27,8 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 class HttpProblem(Unavailable):
     """A request that did not yield what was asked for.
 
-    `status` is the HTTP status, or 0 where there was no answer or it broke off; `retry_after` is in seconds.
+    `status` is the HTTP status, 0 where there was no answer or it broke off, 400 where the address or a redirect is
+    not one to follow; `retry_after` is in seconds.
     """
 
     reason = "http"
@@ -58,10 +63,12 @@ class Body:
 
         Raises HttpProblem where the connection breaks off before the promised length.
         """
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415  (see the module's docstring)
+
         try:
             while chunk := self._raw.read(size, decode_content=False):
                 yield chunk
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+        except (HTTPError, OSError) as error:
             raise HttpProblem(f"{self.url}: {_why(error)}") from error
 
 
@@ -70,13 +77,8 @@ class Http:
 
     def __init__(self, *, offline: bool = False) -> None:
         self.offline = offline
-        self._session = requests.Session()
-        self._session.max_redirects = 10
-        self._session.headers["User-Agent"] = f"repro/{__version__}"
-        self._session.headers["Accept-Encoding"] = "identity"
-        adapter = requests.adapters.HTTPAdapter(pool_maxsize=16)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        self._session: requests.Session | None = None
+        self._lock = Lock()
 
     @contextmanager
     def stream(self, url: str, *, start: int = 0) -> Iterator[Body]:
@@ -89,19 +91,37 @@ class Http:
             raise Offline(f"{url} is needed, and --offline was given", hint="run once without --offline")
         if not url.startswith(("http://", "https://")):
             raise InvalidInput(f"{url}: not a http or https address")
+        import requests  # noqa: PLC0415  (see the module's docstring)
+
         headers = {"Range": f"bytes={start}-"} if start else {}
         try:
-            with self._session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+            with self._connected().get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
                 yield _body(url, response, start)
         except ReproError:
             raise
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        except (requests.ConnectionError, requests.Timeout) as error:
             raise HttpProblem(f"{url}: {_why(error)}") from error
+        except requests.RequestException as error:
+            raise HttpProblem(f"{url}: {_why(error)}", 400) from error
 
     def get(self, url: str, *, limit: int) -> bytes:
         """The body at `url`. Raises as `stream` does, and HttpProblem where it is larger than `limit` bytes."""
         with self.stream(url) as body:
             return read_bounded(body, limit)
+
+    def _connected(self) -> requests.Session:
+        import requests  # noqa: PLC0415  (see the module's docstring)
+
+        with self._lock:
+            if self._session is None:
+                session = requests.Session()
+                session.max_redirects = 10
+                session.headers["User-Agent"] = f"repro/{__version__}"
+                session.headers["Accept-Encoding"] = "identity"
+                for scheme in ("http://", "https://"):
+                    session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=16))
+                self._session = session
+            return self._session
 
 
 def read_bounded(body: Body, limit: int) -> bytes:
