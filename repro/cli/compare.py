@@ -36,6 +36,7 @@ from repro.model.comparison import encode
 @pass_context
 def command(
     context: Context,
+    *,
     left: Path,
     right: Path,
     deep: bool,

@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -17,25 +16,23 @@ from repro.model.errors import InvalidInput
 from repro.report import terminal
 
 
-class _Report(click.ParamType):
-    name = "FORMAT=FILE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Path]:
-        if isinstance(value, tuple):
-            return value
-        form, equals, path = str(value).partition("=")
-        known = ", ".join(sorted(report.RENDERERS))
+def _parsed(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, Path], ...]:
+    known = ", ".join(sorted(report.RENDERERS))
+    found = []
+    for value in values:
+        form, equals, path = value.partition("=")
         if not equals or not path:
-            self.fail(f"{value!r} is not FORMAT=FILE (formats: {known})", param, ctx)
+            raise click.BadParameter(f"{value!r} is not FORMAT=FILE (formats: {known})", ctx, param)
         if form not in report.RENDERERS:
-            self.fail(f"there is no report format {form!r}; there are: {known}", param, ctx)
-        return form, Path(path)
+            raise click.BadParameter(f"there is no report format {form!r}; there are: {known}", ctx, param)
+        found.append((form, Path(path)))
+    return tuple(found)
 
 
 REPORT_OPTION = click.option(
     "--report",
     "reports",
-    type=_Report(),
+    callback=_parsed,
     multiple=True,
     metavar="FORMAT=FILE",
     help=f"Also write a report; may be given several times. Formats: {', '.join(sorted(report.RENDERERS))}.",

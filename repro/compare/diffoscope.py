@@ -40,7 +40,8 @@ class Leaves:
         self._report = scratch / "diffoscope.json"
         self._limits, self._findings = limits, findings
         self._places: dict[str, Location] = {}
-        for folder in self._folders:
+        self._temporary = scratch / "tmp"
+        for folder in (*self._folders, self._temporary):
             folder.mkdir()
 
     @property
@@ -78,7 +79,7 @@ class Leaves:
             return self._without(self._places.values(), reason)
         found: dict[Location, str] = {}
         for node in _details(report):
-            place = self._places.get(str(node.get("source1", "")))
+            place = self._places.get(Path(str(node.get("source1", ""))).name)
             if place is not None:
                 found[place] = self._text(place, node)
         missing = [place for place in self._places.values() if place not in found]
@@ -94,9 +95,12 @@ class Leaves:
         argv = [
             *(sys.executable, "-m", "diffoscope.main", "--json", str(self._report), "--no-progress"),
             *("--exclude-directory-metadata=yes", "--fuzzy-threshold", "0", "--max-diff-block-lines", str(_LINES)),
+            # its own time-out ends with what it has, before ours kills it
+            *("--timeout", str(max(1, int(seconds * 0.8)))),
             *map(str, self._folders),
         ]
-        run(argv, timeout=seconds, ok=(0, 1), limit=1 << 20, env={"HOME": str(self._report.parent)})
+        surroundings = {"HOME": str(self._temporary), "TMPDIR": str(self._temporary)}
+        run(argv, timeout=seconds, ok=(0, 1), limit=1 << 20, env=surroundings)
         try:
             if self._report.stat().st_size > _REPORT_LIMIT:
                 raise BuildFailed(f"diffoscope's report is larger than {_REPORT_LIMIT} bytes")

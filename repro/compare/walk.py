@@ -249,7 +249,7 @@ class Walker:
             named = named or structures.derived(maps[0], maps[1], self._budget.limits.ranges)
             ranges = named.ranges
             fields = sorted({r.structure for r in named.ranges if r.structure != "unmapped"})
-            detail = ", ".join(fields) + " differ" * bool(fields)
+            detail = f"{', '.join(fields)} {'differs' if len(fields) == 1 else 'differ'}" if fields else ""
         if same_inside:
             detail += "; " * bool(detail) + "the decompressed bytes are the same"
         self.findings.diverge(location, (), None, None, ranges=ranges, detail=detail)

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from repro.formats import base
 from repro.formats.base import DERIVED, IDENTITY, Malformed, Member, Piece, Problems, Structure, cut, unpack
-from repro.formats.squashfs_tables import COMPRESSED, NO_FRAGMENT, Fragment, Reader, Tables, decoder
+from repro.formats.squashfs_tables import COMPRESSED, COMPRESSORS, NO_FRAGMENT, Fragment, Reader, Tables, decoder
 
 MAGIC = b"hsqs"
 _SUPERBLOCK = "<4sIIIIHHHHHHQQQQQQQQ"
@@ -258,7 +258,10 @@ class Squashfs:
         return _Inode(*common, nlink=nlink, xattr=xattr, content=content)
 
     def structures(self) -> Iterator[Structure]:
-        yield from base.fields(0, _FIELDS, "superblock ")
+        for field in base.fields(0, _FIELDS, "superblock "):
+            value = int.from_bytes(self.view[field.start : field.end], "little")
+            shown = COMPRESSORS.get(value, value) if field.name.endswith("compressor") else value
+            yield replace(field, value=shown)
         if self._flags & _HAS_OPTIONS:
             (word,) = unpack("<H", self.view, 96)
             yield Structure(96, 98 + (word & 0x7FFF), "compressor options", IDENTITY)
