@@ -16,8 +16,6 @@ from repro.model.errors import InvalidInput
 from repro.model.text import human_size, readable_json
 from repro.snapshot.fetch import LockPlan, fetch_lock, plan_lock
 
-EXIT_UNAVAILABLE = 4
-
 
 @click.command("fetch")
 @click.argument("recipe")
@@ -35,7 +33,10 @@ def command(context: Context, recipe: str, only_plan: bool, as_json: bool) -> in
     plan = plan_lock(lock, pins, proofs, fetcher)
     if only_plan:
         _show_plan(plan, as_json)
-        return EXIT_UNAVAILABLE if plan.plan.unavailable else 0
+        if plan.plan.unavailable:
+            sys.stdout.flush()
+            raise fetcher.unavailable(plan.plan.unavailable)
+        return 0
     fetched = fetch_lock(lock, pins, proofs, fetcher, context.observer)
     if as_json:
         document = {

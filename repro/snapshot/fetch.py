@@ -50,8 +50,7 @@ def fetch_lock(
     for index in lock.indexes:
         _agreeing(index, proofs)
     indexes = [(proofs[index.pin].pin, proofs[index.pin].release, index.path) for index in lock.indexes]
-    fetch_indexes(indexes, fetcher, observer)
-    return fetcher.ensure(wanted_packages(lock, pins), observer)
+    return fetch_indexes(indexes, fetcher, observer, wanted_packages(lock, pins))[1]
 
 
 def wanted_packages(lock: Lock, pins: PinSet) -> list[Wanted]:

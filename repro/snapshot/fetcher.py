@@ -109,7 +109,7 @@ class Fetcher:
         """
         plan = self.plan(wanted)
         if plan.unavailable:
-            raise self._unavailable(plan.unavailable)
+            raise self.unavailable(plan.unavailable)
         if not plan.obtainable:
             return Fetched(len(plan.present), 0, 0)
         label = f"fetching {len(plan.obtainable)} file{'s' * (len(plan.obtainable) > 1)}"
@@ -119,10 +119,8 @@ class Fetcher:
             raise _error(failures)
         return Fetched(len(plan.present), len(plan.obtainable), plan.bytes_to_fetch)
 
-    def _serving(self, archive: str) -> list[Source]:
-        return [source for source in self._sources if source.serves(archive)]
-
-    def _unavailable(self, missing: Sequence[Wanted]) -> Unavailable:
+    def unavailable(self, missing: Sequence[Wanted]) -> Unavailable:
+        """The error that says how many inputs a plan found in no place, their names, and what to do."""
         names = ", ".join(item.label for item in missing[:_SHOWN]) + (", …" if len(missing) > _SHOWN else "")
         size = human_size(sum(item.size for item in missing))
         count = f"{len(missing)} input{'s' * (len(missing) > 1)} ({size})"
@@ -135,6 +133,9 @@ class Fetcher:
             f"{count} missing, and no source serves their archive: {names}",
             hint="add a mirror of it to mirrors.toml, see docs/trust.md",
         )
+
+    def _serving(self, archive: str) -> list[Source]:
+        return [source for source in self._sources if source.serves(archive)]
 
     def _one(self, wanted: Wanted, task: Task, observer: Observer) -> _Failure | None:
         """Fetch one file from the first source that has it; None where it is then in the store."""

@@ -10,7 +10,7 @@ from typing import IO, cast
 
 from repro.model.errors import IntegrityFailure, InvalidInput
 from repro.model.pin import Pin
-from repro.snapshot.fetcher import BlobStore, Fetcher
+from repro.snapshot.fetcher import BlobStore, Fetched, Fetcher
 from repro.snapshot.release import Entry, Release
 from repro.snapshot.sources import Wanted, wanted_suite_file
 from repro.system.progress import Observer
@@ -49,21 +49,23 @@ def fetch_index(pin: Pin, release: Release, path: str, fetcher: Fetcher, observe
 
     Raises as `index_entry` and `Fetcher.ensure` do, and IntegrityFailure where unpacking gives other bytes.
     """
-    return fetch_indexes([(pin, release, path)], fetcher, observer)[0]
+    return fetch_indexes([(pin, release, path)], fetcher, observer)[0][0]
 
 
-def fetch_indexes(indexes: Sequence[tuple[Pin, Release, str]], fetcher: Fetcher, observer: Observer) -> list[Entry]:
-    """As `fetch_index`, for several at once."""
+def fetch_indexes(
+    indexes: Sequence[tuple[Pin, Release, str]], fetcher: Fetcher, observer: Observer, others: Sequence[Wanted] = ()
+) -> tuple[list[Entry], Fetched]:
+    """As `fetch_index`, for several at once, and `others` together with them; the second result counts both."""
     entries = [index_entry(*index) for index in indexes]
     missing = [
         (entry, wanted_index(*index))
         for index, entry in zip(indexes, entries, strict=True)
         if not fetcher.store.has(entry.sha256, entry.size)
     ]
-    fetcher.ensure([wanted for _, wanted in missing], observer)
+    fetched = fetcher.ensure([*(wanted for _, wanted in missing), *others], observer)
     for entry, wanted in missing:
         unpack_index(entry, wanted, fetcher.store)
-    return entries
+    return entries, fetched
 
 
 def unpack_index(entry: Entry, wanted: Wanted, store: BlobStore) -> None:

@@ -63,8 +63,10 @@ def test_offline_opens_no_socket_and_counts_what_is_missing(world: World, server
     env = world.environment(f"{server.base}/debian")
     done = world.run("--offline", "fetch", "tiny", env=env, code=hook + MAIN)
     assert done.returncode == 4
-    assert "missing" in done.stderr
+    assert "4 inputs" in done.stderr
     assert "run once without --offline" in done.stderr
+    plan = world.run("--offline", "fetch", "tiny", "--plan", "--json", env=env, code=hook + MAIN)
+    assert (plan.returncode, json.loads(plan.stdout)["unavailable"]["files"]) == (4, 4)
     assert world.run("fetch", "tiny", env=env, code=hook + MAIN).returncode == 99  # the hook does see sockets
     assert not server.log
 
@@ -289,6 +291,21 @@ def test_a_store_that_is_not_ours_to_write(server: Server) -> None:
         done = world.run("fetch", "tiny", env=world.environment(f"{server.base}/debian"), code=drop + MAIN)
         assert (done.returncode, "the store cannot be written" in done.stderr) == (2, True), done.stderr
         assert "--store" in done.stderr
+
+
+def test_a_rotten_blob_is_fetched_anew(world: World, server: Server) -> None:
+    server.files = world.tree()
+    env = world.environment(f"{server.base}/debian")
+    assert world.run("fetch", "tiny", env=env).returncode == 0
+    path = Store(world.store).path(wanted(world, 1).sha256)
+    path.chmod(0o644)
+    path.write_bytes(b"r" * 20000)
+    assert world.run("store", "verify", env=env).returncode == 5
+    asked = len(server.log)
+    again = json.loads(world.run("fetch", "tiny", "--json", env=env).stdout)
+    assert (again["fetched"], again["bytes_fetched"]) == (1, 20000)
+    assert [row[0] for row in server.log[asked:]] == [world.url_path(1)]
+    assert world.run("store", "verify", env=env).returncode == 0
 
 
 def test_plain_integrity_class(world: World, server: Server) -> None:
