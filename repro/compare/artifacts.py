@@ -140,25 +140,30 @@ def _counted(left: memoryview, right: memoryview, walker: Walker) -> tuple[int, 
     if walker.outermost is None:
         return total, total if walker.findings.below_root else 0
     side = walker.outermost[0 if len(left) >= len(right) else 1]
-    return total, content.count_differing(left, right, _joined(_named(side, walker)))
+    nameless = content.count_differing(left, right, _between(_named(side, walker), len(side.view)))
+    return total, total - nameless
 
 
 def _named(side: WalkedSide, walker: Walker) -> list[Interval]:
-    """The structures of the outermost container, and the contents of its members that diverge."""
+    """The structures of the outermost container and the contents of its members, but for those not examined.
+
+    An equal member counts too: where its bytes differ by position, it lies elsewhere, which names the reason.
+    """
     found = [(s.start, s.end) for s in walker.structures_of((), side)]
-    diverging = walker.findings.prefixes()
+    diverging, open_ends = walker.findings.prefixes(), walker.findings.unexamined_prefixes()
     for (name, number), member in side.members.items():
-        if member.content and (name if number == 1 else f"{name} ({number})",) in diverging:
+        place = (name if number == 1 else f"{name} ({number})",)
+        if member.content and (place in diverging or place not in open_ends):
             found.extend(member.content.extents())
     return found
 
 
-def _joined(intervals: list[Interval]) -> list[Interval]:
-    """The same bytes as `intervals`, each once, in order."""
-    joined: list[Interval] = []
-    for start, end in sorted(intervals):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = joined[-1][0], max(end, joined[-1][1])
-        else:
-            joined.append((max(0, start), end))
-    return joined
+def _between(intervals: list[Interval], end: int) -> list[Interval]:
+    """What `intervals` leave of the bytes up to `end`."""
+    gaps: list[Interval] = []
+    at = 0
+    for start, stop in sorted(intervals):
+        if start > at:
+            gaps.append((at, min(start, end)))
+        at = max(at, stop)
+    return [*gaps, (at, end)] if at < end else gaps

@@ -50,8 +50,16 @@ def _value(value: bytes) -> str:
     return text if text.isprintable() else "0x" + value.hex()
 
 
+def _comparable(member: Member) -> tuple[Any, ...]:
+    """All that `properties` looks at, cheap to compare: most members are equal."""
+    basic = (member.kind, member.mode, member.uid, member.gid, member.mtime, member.target, member.device)
+    return (*basic, member.xattrs, member.links, member.extra)
+
+
 def differences(left: Member, right: Member) -> tuple[set[str], Facts, Facts]:
     """The aspects in which the members differ, and the differing facts of each side."""
+    if _comparable(left) == _comparable(right):
+        return set(), {}, {}
     ours, theirs = properties(left), properties(right)
     aspects: set[str] = set()
     left_facts: Facts = {}

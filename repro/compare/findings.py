@@ -58,7 +58,11 @@ class Findings:
 
     def prefixes(self) -> set[Location]:
         """Every location at or above a divergence."""
-        return {place[:length] for place in self._records for length in range(len(place) + 1)}
+        return _prefixes(self._records)
+
+    def unexamined_prefixes(self) -> set[Location]:
+        """Every location at or above something that was not examined."""
+        return _prefixes(location for location, _ in self._unexamined)
 
     @property
     def below_root(self) -> bool:
@@ -82,3 +86,7 @@ class Findings:
     def not_examined(self) -> tuple[Unexamined, ...]:
         """All that was not examined, sorted."""
         return tuple(Unexamined(location, reason) for location, reason in sorted(self._unexamined))
+
+
+def _prefixes(places: Iterable[Location]) -> set[Location]:
+    return {place[:length] for place in places for length in range(len(place) + 1)}

@@ -118,20 +118,26 @@ class Tables:
         self.directories = Metadata(view, self._starts["directory"], self._decode)
         self._rest = Metadata(view, 0, self._decode)
         self._open: OrderedDict[int, bytes] = OrderedDict()
+        self._ids: dict[int, int] = {}
+        self._fragments: dict[int, Fragment] = {}
         self._xattrs: dict[int, tuple[tuple[str, bytes], ...]] = {}
 
     def id(self, index: int) -> int:
         """The uid or gid number `index`. Raises Malformed."""
-        if index >= self._id_count:
-            raise Malformed(f"id {index} of {self._id_count}")
-        return int(self._entry("id", index, "<I")[0])
+        if index not in self._ids:
+            if index >= self._id_count:
+                raise Malformed(f"id {index} of {self._id_count}")
+            self._ids[index] = int(self._entry("id", index, "<I")[0])
+        return self._ids[index]
 
     def fragment(self, index: int) -> Fragment:
         """The fragment block number `index`. Raises Malformed."""
-        if index >= self._fragment_count:
-            raise Malformed(f"fragment {index} of {self._fragment_count}")
-        start, word, _ = self._entry("fragment", index, "<QII")
-        return Fragment(start, word)
+        if index not in self._fragments:
+            if index >= self._fragment_count:
+                raise Malformed(f"fragment {index} of {self._fragment_count}")
+            start, word, _ = self._entry("fragment", index, "<QII")
+            self._fragments[index] = Fragment(start, word)
+        return self._fragments[index]
 
     def _entry(self, table: str, index: int, layout: str, skip: int = 0) -> tuple[Any, ...]:
         """Entry `index` of a two-level table: a list of metadata block addresses, `skip` bytes after its start."""

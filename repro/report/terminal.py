@@ -46,9 +46,7 @@ def _head(comparison: Comparison, width: int, color: bool) -> Iterator[str]:
         width,
     )
     if summary.bytes_differing:
-        yield _fit(
-            f"{_bytes(summary.bytes_explained)} of them belong to a divergent member or a named structure", width
-        )
+        yield _fit(f"{_bytes(summary.bytes_explained)} of them lie in an examined member or a named structure", width)
 
 
 def _bytes(size: int) -> str:
