@@ -1,0 +1,185 @@
+"""The root stage: from locked packages, overlay and hooks to `root.tar`, kernel and initrd.
+
+mmdebstrap of the toolchain installs from a repository that holds the locked .debs and nothing else. The result is
+a tar with sorted members and clamped times (reproducible-builds.org/docs/archives): one form of the tree that
+later stages read, so that no order or inode number of a file system can reach them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import IO
+
+from repro.model.errors import BuildFailed
+from repro.model.lock import LockedPackage
+from repro.model.recipe import Recipe
+from repro.sandbox.session import Session
+from repro.sandbox.toolchain import FAKEROOT, FAKETIME, PRELOAD, preloads
+
+REPOSITORY = "/repository"
+OUTPUT = "/output"
+MODULE = "repro.image.root_inside"
+NORMALIZE = "repro.image.normalize"
+
+# While packages are configured update-initramfs does nothing: it would run twice, each time two thirds of the rest.
+_HOLD = """
+set -e
+chroot "$1" dpkg-divert --quiet --local --rename --divert /usr/sbin/update-initramfs.held --add /usr/sbin/update-initramfs
+mkdir -p "$1/usr/sbin"
+printf '#!/bin/sh\\nexit 0\\n' > "$1/usr/sbin/update-initramfs"
+chmod 755 "$1/usr/sbin/update-initramfs"
+"""
+_RELEASE = """
+set -e
+rm /usr/sbin/update-initramfs
+dpkg-divert --quiet --local --rename --remove /usr/sbin/update-initramfs
+if [ -x /usr/sbin/update-initramfs ] && [ -d /lib/modules ]; then update-initramfs -c -k all; fi
+"""
+
+
+@dataclass(frozen=True)
+class TreeFile:
+    """A file of the overlay or a hook: `path` below the root, `data`, executable or not; a link has a `target`."""
+
+    path: str
+    data: bytes
+    executable: bool
+    target: str = ""
+
+
+def make_root(
+    session: Session,
+    recipe: Recipe,
+    packages: Sequence[LockedPackage],
+    index: bytes,
+    opened: Callable[[LockedPackage], IO[bytes]],
+    overlay: Sequence[TreeFile],
+    hooks: Sequence[TreeFile],
+) -> dict[str, list[str]]:
+    """Make the tree and leave `root.tar` (and `vmlinuz`, `initrd.img`) in OUTPUT; what each normalizer changed.
+
+    `index` is the Packages file of exactly `packages`. Raises BuildFailed with the failing step's last words.
+    """
+    root = session.environment.build_path
+    _install(session, recipe, packages, index, opened, root)
+    view = _ordered_view(session, root)
+    for file in overlay:
+        session.call(
+            MODULE,
+            "lay",
+            root=root,
+            path=file.path,
+            target=file.target,
+            text=file.data.hex(),
+            executable=file.executable,
+        )
+    session.populate(view)
+    try:
+        _run_hooks(session, hooks, view)
+        session.run(["/bin/sh", "-c", _RELEASE], root=view, env=preloads(session), what="update-initramfs")
+    finally:
+        session.depopulate(view)
+    session.call(MODULE, "tidy", root=root, preload=PRELOAD)
+    changed = session.call(NORMALIZE, "normalize", root=root, epoch=session.environment.source_date_epoch)
+    session.call(MODULE, "boot_files", root=None, tree=root, output=OUTPUT)
+    _pack(session, view)
+    assert isinstance(changed, dict)
+    return changed
+
+
+def _install(
+    session: Session,
+    recipe: Recipe,
+    packages: Sequence[LockedPackage],
+    index: bytes,
+    opened: Callable[[LockedPackage], IO[bytes]],
+    root: str,
+) -> None:
+    session.put_bytes(index, f"{REPOSITORY}/Packages")
+    for package in packages:
+        with opened(package) as stream:
+            session.put(stream, f"{REPOSITORY}/{package.path}")
+    session.call(MODULE, "prepare", root=None, tree=root, libraries=[FAKEROOT, FAKETIME])
+    session.put_bytes(_HOLD.encode(), "/hold", 0o755)
+    session.populate(root, links=False)
+    try:
+        session.run(
+            [
+                "mmdebstrap",
+                "--mode=root",
+                "--format=directory",
+                "--variant=essential",
+                f"--architectures={recipe.architecture}",
+                "--skip=check/empty,check/qemu,output/mknod,cleanup/apt",
+                "--aptopt=APT::Install-Recommends false",
+                "--aptopt=Acquire::AllowInsecureRepositories true",
+                "--dpkgopt=force-unsafe-io",
+                "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
+                f"--include={','.join(('apt', *recipe.packages))}",
+                '--essential-hook=sh /hold "$1"',
+                "",
+                root,
+                f"deb [trusted=yes] copy:{REPOSITORY} ./",
+            ],
+            # /proc and /dev are there already, and are not ours to change
+            env={**preloads(session), "TAR_OPTIONS": "--exclude=./proc --exclude=./dev"},
+            what="mmdebstrap",
+        )
+    finally:
+        session.depopulate(root)
+    installed = session.call(MODULE, "installed", root=root)
+    locked = sorted(f"{package.name} {package.version}" for package in packages)
+    if installed != locked:
+        odd = sorted(set(installed) ^ set(locked))
+        raise BuildFailed(
+            f"what is installed is not what is locked: {', '.join(odd[:5])}",
+            hint="write the lock again with `repro lock`",
+        )
+
+
+def _run_hooks(session: Session, hooks: Sequence[TreeFile], root: str) -> None:
+    for hook in hooks:
+        inside = f"/tmp/{PurePosixPath(hook.path).name}"
+        session.put_bytes(hook.data, root + inside, 0o755)
+        session.run([inside], root=root, env=preloads(session), what=f"hook {hook.path}")
+
+
+def _ordered_view(session: Session, root: str) -> str:
+    """The tree as programs shall see it: itself, or through disorderfs where the order of entries is varied."""
+    if session.environment.directory_order == "native":
+        return root
+    view = f"{root}-{session.environment.directory_order}"
+    session.call(MODULE, "make_folder", path=view)
+    option = {"shuffle": "--shuffle-dirents=yes", "reverse": "--reverse-dirents=yes"}[
+        session.environment.directory_order
+    ]
+    session.daemon(["disorderfs", "--multi-user=yes", "-f", option, root, view], privileged=True)
+    session.call(MODULE, "wait_for_mount", path=view)
+    return view
+
+
+def _pack(session: Session, root: str) -> None:
+    epoch = session.environment.source_date_epoch
+    session.run(
+        [
+            "tar",
+            "--create",
+            f"--file={OUTPUT}/root.tar",
+            "--format=pax",
+            "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
+            "--sort=name",
+            f"--mtime=@{epoch}",
+            "--clamp-mtime",
+            "--numeric-owner",
+            "--xattrs",
+            "--xattrs-include=security.*",
+            "--xattrs-include=user.*",
+            "--one-file-system",
+            f"--directory={root}",
+            ".",
+        ],
+        env=preloads(session),
+        what="tar",
+    )

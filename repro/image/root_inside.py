@@ -1,0 +1,91 @@
+"""The part of the root stage that runs inside the sandbox; standard library only."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import re
+import shutil
+import time
+
+
+def prepare(tree: str, libraries: list[str]) -> None:
+    """An empty tree at `tree` with the preloadable libraries in it."""
+    os.makedirs(tree, 0o755)
+    for folder in (tree, "/output"):
+        os.makedirs(folder, exist_ok=True)
+        os.chmod(folder, 0o755)
+    for library in libraries:
+        os.makedirs(os.path.dirname(tree + library), exist_ok=True)
+        shutil.copyfile(library, tree + library)
+        os.chmod(tree + library, 0o755)
+
+
+def make_folder(path: str) -> None:
+    os.makedirs(path, 0o755)
+
+
+def wait_for_mount(path: str, seconds: float = 10) -> None:
+    """Return once something is mounted at `path`. Raises TimeoutError where nothing comes."""
+    deadline = time.monotonic() + seconds
+    while not os.path.ismount(path):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nothing was mounted at {path}")
+        time.sleep(0.02)
+
+
+def installed() -> list[str]:
+    """`name version` of every package that dpkg has configured in the tree at `/`, sorted."""
+    with open("/var/lib/dpkg/status", encoding="utf-8") as file:
+        stanzas = file.read().split("\n\n")
+    found = []
+    for stanza in stanzas:
+        fields = dict(re.findall(r"(?m)^(Package|Status|Version): (.*)$", stanza))
+        if fields.get("Status", "").endswith(" installed"):
+            found.append(f"{fields['Package']} {fields['Version']}")
+    return sorted(found)
+
+
+def lay(path: str, target: str, text: str, executable: bool) -> None:
+    """Write one file (or link to `target`) of the overlay into the tree at `/`; folders above it as needed."""
+    os.umask(0o022)
+    place = os.path.join("/", path)
+    os.makedirs(os.path.dirname(place), exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(place)
+    if target:
+        os.symlink(target, place)
+        return
+    with open(place, "wb") as file:
+        file.write(bytes.fromhex(text))
+    os.chmod(place, 0o755 if executable else 0o644)
+
+
+def tidy(preload: str) -> None:
+    """Take out of the tree at `/` what was there for the build alone."""
+    shutil.rmtree(preload)
+    for folder in ("/proc", "/dev", "/sys", "/run"):
+        os.makedirs(folder, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink("/etc/apt/sources.list")
+
+
+def boot_files(tree: str, output: str) -> None:
+    """Copy the newest kernel and its initrd, where there are any, from `tree`/boot to `output`."""
+    for name, pattern in (("vmlinuz", "vmlinuz-*"), ("initrd.img", "initrd.img-*")):
+        if found := sorted(glob.glob(f"{tree}/boot/{pattern}")):
+            shutil.copyfile(found[-1], f"{output}/{name}")
+
+
+def gather(tree: str, output: str, epoch: int) -> None:
+    """Link squashfs, kernel and initrd into the ISO's tree; every time in it becomes `epoch`."""
+    os.makedirs(f"{tree}/live", exist_ok=True)
+    for name in ("filesystem.squashfs", "vmlinuz", "initrd.img"):
+        os.link(f"{output}/{name}", f"{tree}/live/{name}")
+    for folder, folders, files in os.walk(tree, topdown=False):
+        for name in (*files, *folders, "."):
+            path = os.path.join(folder, name)
+            mode = 0o755 if os.path.isdir(path) else 0o644
+            os.chmod(path, mode)
+            os.utime(path, (epoch, epoch))

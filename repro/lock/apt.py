@@ -1,0 +1,95 @@
+"""apt as the solver: an isolated apt state that knows the given Packages indexes and nothing else.
+
+apt runs either on the host or in the locked toolchain; a `Room` says where. Both see the same files and options,
+neither the host's sources nor its installed set.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from repro.model.errors import InvalidInput
+from repro.system.run import CommandFailed, run
+
+
+@dataclass(frozen=True)
+class Room:
+    """A place where apt can run: `base` is a folder there, `write` makes a file, `run` returns standard output."""
+
+    base: str
+    write: Callable[[str, bytes], None]
+    run: Callable[[Sequence[str], Mapping[str, str]], str]
+
+
+def configuration(base: str, architecture: str) -> bytes:
+    """An apt.conf that moves every path below `base`, so that nothing of the surrounding system is read."""
+    return f"""
+Dir "{base}";
+Dir::Etc::main "{base}/none";
+Dir::Etc::parts "{base}/none.d";
+Dir::Etc::sourcelist "{base}/sources.list";
+Dir::Etc::sourceparts "{base}/none.d";
+Dir::Etc::preferences "{base}/none";
+Dir::Etc::preferencesparts "{base}/none.d";
+Dir::Etc::trusted "{base}/none";
+Dir::Etc::trustedparts "{base}/none.d";
+Dir::State "{base}/state";
+Dir::State::status "{base}/state/status";
+Dir::Cache "{base}/cache";
+Dir::Log "{base}/log";
+APT::Architecture "{architecture}";
+APT::Architectures {{ "{architecture}"; }};
+APT::Install-Recommends "false";
+APT::Install-Suggests "false";
+APT::Sandbox::User "root";
+APT::Get::AllowUnauthenticated "true";
+Acquire::Languages "none";
+Acquire::ForceHash "sha256";
+Acquire::AllowInsecureRepositories "true";
+Binary::apt-get::Acquire::AllowInsecureRepositories "true";
+""".encode()
+
+
+def solve(room: Room, indexes: Sequence[bytes], architecture: str, wanted: Sequence[str]) -> list[str]:
+    """The SHA-256 of every .deb that apt would install for `wanted` on an empty system, sorted.
+
+    `indexes` are Packages files (uncompressed), the first has the highest priority among equal versions.
+    Raises InvalidInput with apt's own words where it finds no solution.
+    """
+    base = room.base
+    for number, index in enumerate(indexes):
+        room.write(f"{base}/repo/{number}/Packages", index)
+    sources = (f"deb [trusted=yes] copy:{base}/repo/{number} ./\n" for number in range(len(indexes)))
+    room.write(f"{base}/sources.list", "".join(sources).encode())
+    room.write(f"{base}/apt.conf", configuration(base, architecture))
+    for empty in ("state/status", "state/lists/partial/.keep", "cache/archives/partial/.keep", "none.d/.keep"):
+        room.write(f"{base}/{empty}", b"")
+    env = {"APT_CONFIG": f"{base}/apt.conf"}
+    room.run(["apt-get", "-q", "update"], env)
+    try:
+        plan = room.run(["apt-get", "-q", "-y", "--print-uris", "install", "?essential", *wanted], env)
+    except CommandFailed as error:
+        said = (error.done.stdout + error.done.stderr).decode(errors="replace").strip()
+        raise InvalidInput(f"apt finds no solution for the recipe:\n{said[-1500:]}") from error
+    return sorted(re.findall(r"^'[^']+' \S+ \d+ SHA256:([0-9a-f]{64})$", plan, re.MULTILINE))
+
+
+@contextmanager
+def host_room() -> Iterator[Room]:
+    """apt of the host, in a temporary folder. Raises BuildFailed where the host has none."""
+    with tempfile.TemporaryDirectory(prefix="repro-apt-") as folder:
+        hint = "without apt on the host, `repro lock` needs a recipe.lock whose toolchain has it"
+
+        def write(path: str, data: bytes) -> None:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).write_bytes(data)
+
+        def execute(argv: Sequence[str], env: Mapping[str, str]) -> str:
+            return run(argv, env=env, hint=hint).stdout.decode(errors="replace")
+
+        yield Room(folder, write, execute)

@@ -1,0 +1,68 @@
+"""Packages indexes: finding the stanzas that a lock names, as the very bytes of the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from debian.deb822 import Packages
+
+from repro.model.errors import IntegrityFailure
+from repro.model.lock import LockedPackage
+
+_HASH = b"\nSHA256: "
+
+
+def stanzas(index: bytes, hashes: Iterable[str]) -> dict[str, bytes]:
+    """For each SHA-256 in `hashes` that `index` (an uncompressed Packages file) has: its stanza's bytes.
+
+    Where one .deb is listed twice the first stanza counts, as it does for apt.
+    """
+    asked = {digest.encode() for digest in hashes}
+    found: dict[str, bytes] = {}
+    for stanza in index.split(b"\n\n"):
+        at = stanza.find(_HASH)
+        digest = stanza[at + len(_HASH) : at + len(_HASH) + 64]
+        if at >= 0 and digest in asked:
+            found.setdefault(digest.decode(), stanza.strip(b"\n"))
+    return found
+
+
+def locked(stanza: bytes, pin: str) -> LockedPackage:
+    """What the lock keeps of a Packages stanza (deb822) from the index of `pin`.
+
+    Raises IntegrityFailure where a field that every archive has is missing.
+    """
+    fields = Packages(stanza)
+    try:
+        source, version = fields.get("Source", fields["Package"]), fields["Version"]
+        if "(" in source:
+            source, _, version = source.rstrip(")").partition(" (")
+        return LockedPackage(
+            name=fields["Package"],
+            version=fields["Version"],
+            arch=fields["Architecture"],
+            source=f"{source} {version}",
+            path=fields["Filename"].removeprefix("./"),
+            size=int(fields["Size"]),
+            sha256=fields["SHA256"],
+            pin=pin,
+        )
+    except (KeyError, ValueError) as error:
+        raise IntegrityFailure(f"Packages of {pin}: a stanza without a valid {error}") from error
+
+
+def subset(index_of: dict[str, bytes], packages: Iterable[LockedPackage]) -> bytes:
+    """A Packages file with exactly `packages`, in their order, from the whole indexes (`index_of`: by pin).
+
+    Raises IntegrityFailure where an index does not have a package that the lock says is from there.
+    """
+    wanted = list(packages)
+    found: dict[str, bytes] = {}
+    for pin, index in index_of.items():
+        found |= stanzas(index, (package.sha256 for package in wanted if package.pin == pin))
+    if lost := [package.name for package in wanted if package.sha256 not in found]:
+        raise IntegrityFailure(
+            f"the pinned Packages does not have {', '.join(lost[:5])} as the lock names it",
+            hint="write the lock again with `repro lock`",
+        )
+    return b"".join(found[package.sha256] + b"\n\n" for package in wanted)

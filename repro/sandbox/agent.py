@@ -1,0 +1,305 @@
+"""The inside of a sandbox: makes the namespaces, becomes their init, and does what the outside asks.
+
+Runs as a program of its own (`start` is its entry), so that no thread or secret of the caller is forked into it.
+Nothing of the host is mounted: the root is a tmpfs, files come in and go out as descriptors over the control
+socket. Once the root is changed nothing more can be imported, so everything is imported beforehand.
+
+Protocol: SOCK_SEQPACKET datagrams of JSON. A request is `{"do": NAME, …}` plus up to two descriptors; its answer
+is `{"ok": VALUE}` or `{"error": TEXT}`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import resource
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from repro.sandbox import kernel, unpack
+
+MAX_MESSAGE = 1 << 17
+DEVICES = ("null", "zero", "full", "random", "urandom")
+LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
+# What /proc tells of the host's devices and boot, hidden behind an empty file or folder.
+HIDDEN = ("cmdline", "partitions", "diskstats", "swaps", "mdstat", "keys", "key-users", "kcore", "kallsyms", "modules",
+          "timer_list", "sched_debug", "sysrq-trigger", "iomem", "ioports", "scsi", "acpi", "bus", "fs", "driver",
+          "asound")  # fmt: skip
+# chown, dac_override, dac_read_search, fowner, fsetid, kill, setgid, setuid, sys_chroot, setfcap: what maintainer
+# scripts need. Without sys_admin nothing can be mounted; without mknod and net_admin no device or network made.
+CAPABILITIES = frozenset({0, 1, 2, 3, 4, 5, 6, 7, 18, 31})
+_POLL = 0.01
+
+
+def start(control: socket.socket) -> None:
+    """Enter the namespaces that the first message describes, then serve until the socket closes. Never returns."""
+    kernel.die_with_parent()
+    config = json.loads(control.recv(MAX_MESSAGE))
+    for module in config["preload"]:
+        importlib.import_module(module)
+    try:
+        kernel.unshare(
+            kernel.CLONE_NEWUSER
+            | kernel.CLONE_NEWNS
+            | kernel.CLONE_NEWPID
+            | kernel.CLONE_NEWNET
+            | kernel.CLONE_NEWUTS
+            | kernel.CLONE_NEWIPC
+            | kernel.CLONE_NEWCGROUP
+        )
+    except OSError as error:
+        _fatal(control, str(error))
+    _send(control, {"ok": "unshared"})
+    control.recv(MAX_MESSAGE)  # the outside has written the id maps
+    init = os.fork()
+    if init:
+        _, status = os.waitpid(init, 0)
+        os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+    try:
+        kernel.die_with_parent()
+        os.setgroups([]) if config["groups"] else None
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
+        _make_root(config)
+    except Exception as error:  # the other end waits for a word
+        _fatal(control, str(error))
+    _send(control, {"ok": "ready"})
+    _Init(control).serve()
+
+
+def _fatal(control: socket.socket, text: str) -> None:
+    _send(control, {"error": text})
+    os._exit(1)
+
+
+def _send(control: socket.socket, message: dict[str, Any]) -> None:
+    control.send(json.dumps(message).encode())
+
+
+def _make_root(config: dict[str, Any]) -> None:
+    """An empty tmpfs as root, with /proc of the new process namespace and a handful of device nodes."""
+    new = "/tmp"
+    kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
+    kernel.mount("tmpfs", new, "tmpfs", kernel.MS_NOSUID, f"mode=755,uid=0,gid=0,size={config['size']}")
+    os.umask(0o022)
+    for folder in ("proc", "dev", "old", "sys"):
+        os.mkdir(f"{new}/{folder}")
+    extra = ("fuse",) if config["fuse"] else ()
+    _device_folder(f"{new}/dev", "/dev", DEVICES + extra)
+    for name, target in LINKS.items():
+        os.symlink(target, f"{new}/dev/{name}")
+    kernel.mount("proc", f"{new}/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+    with open(f"{new}/proc/sys/user/max_user_namespaces", "w", encoding="utf-8") as limit:
+        limit.write("0")  # a namespace of its own would give a hook back what the bounding set took
+    _hide(f"{new}/proc")
+    kernel.pivot_root(new, f"{new}/old")
+    os.chdir("/")
+    kernel.umount("/old")
+    os.rmdir("/old")
+    kernel.set_hostname(config["hostname"])
+
+
+def _device_folder(folder: str, source: str, names: tuple[str, ...]) -> None:
+    kernel.mount("tmpfs", folder, "tmpfs", kernel.MS_NOSUID | kernel.MS_NOEXEC, "mode=755,size=64k,uid=0,gid=0")
+    for name in names:
+        os.close(os.open(f"{folder}/{name}", os.O_CREAT | os.O_WRONLY, 0o666))
+        kernel.mount(f"{source}/{name}", f"{folder}/{name}", flags=kernel.MS_BIND)
+
+
+def _hide(proc: str) -> None:
+    for name in HIDDEN:
+        path = f"{proc}/{name}"
+        if os.path.isdir(path):
+            kernel.mount("/tmp/sys", path, flags=kernel.MS_BIND)  # the new root's empty folder
+        elif os.path.exists(path):
+            kernel.mount("/dev/null", path, flags=kernel.MS_BIND)
+
+
+class _Init:
+    """Process 1 of the sandbox: serves requests one by one and reaps what is orphaned."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._daemons: set[int] = set()
+        self._requests: dict[str, Callable[..., Any]] = {
+            "run": self._run,
+            "daemon": self._daemon,
+            "call": self._call,
+            "unpack": self._unpack,
+            "put": self._put,
+            "get": self._get,
+            "populate": self._populate,
+            "depopulate": self._depopulate,
+        }
+
+    def serve(self) -> None:
+        """Answer requests until the other end closes; then end, and with us the whole namespace."""
+        while True:
+            data, descriptors, _, _ = socket.recv_fds(self._control, MAX_MESSAGE, 2)
+            if not data:
+                os._exit(0)
+            request = json.loads(data)
+            try:
+                answer = {"ok": self._requests[request.pop("do")](*descriptors, **request)}
+            except Exception as error:  # whatever it is, the outside must hear of it
+                answer = {"error": f"{type(error).__name__}: {error}"}
+            for descriptor in descriptors:
+                os.close(descriptor)
+            _send(self._control, answer)
+
+    def _run(self, output: int, *, timeout: float, **how: Any) -> dict[str, Any]:
+        """Run a program to its end; `{"code": N, "seconds": S, "timed_out": BOOL, "peak": BYTES}`."""
+        started = time.monotonic()
+        child = self._spawn(output, **how)
+        code = self._wait(child, started + timeout)
+        if code is None:
+            os.kill(-1, signal.SIGKILL)  # a fork bomb wins against killing one by one
+            self._daemons.clear()
+        self._sweep()
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+        seconds = time.monotonic() - started
+        return {"code": -9 if code is None else code, "seconds": seconds, "timed_out": code is None, "peak": peak}
+
+    def _daemon(self, output: int, **how: Any) -> int:
+        """Start a program that stays until the sandbox ends."""
+        child = self._spawn(output, **how)
+        self._daemons.add(child)
+        return child
+
+    def _spawn(self, output: int, *, argv: list[str], **how: Any) -> int:
+        child = os.fork()
+        if not child:
+            try:
+                _become(output, **how)
+                os.execvpe(argv[0], argv, how["env"])
+            except BaseException as error:
+                with contextlib.suppress(OSError):
+                    os.write(2, f"cannot run {argv[0]}: {error}\n".encode())
+            finally:
+                os._exit(127)
+        return child
+
+    def _call(self, *, module: str, function: str, root: str | None, arguments: dict[str, Any]) -> Any:
+        """Call a preloaded Python function in a child (in `root`, if given); what it returns, through JSON."""
+        reader, writer = os.pipe()
+        child = os.fork()
+        if not child:
+            try:
+                if root:
+                    os.chroot(root)
+                    os.chdir("/")
+                answer = {"ok": getattr(sys.modules[module], function)(**arguments)}
+            except BaseException as error:
+                answer = {"error": f"{type(error).__name__}: {error}"}
+            with os.fdopen(writer, "wb") as stream:
+                stream.write(json.dumps(answer).encode())
+            os._exit(0)
+        os.close(writer)
+        with os.fdopen(reader, "rb") as stream:
+            data = stream.read()
+        os.waitpid(child, 0)
+        answer = json.loads(data)
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer["ok"]
+
+    def _unpack(self, package: int, *, folder: str) -> int:
+        return unpack.unpack_deb(package, folder)
+
+    def _put(self, source: int, *, path: str, mode: int) -> None:
+        """Write what `source` holds to `path`, folders above it made as needed."""
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as target, os.fdopen(os.dup(source), "rb") as stream:
+            shutil.copyfileobj(stream, target, 1 << 20)
+        os.chmod(path, mode)
+
+    def _get(self, target: int, *, path: str) -> int:
+        """Write the file at `path` to `target`; its size."""
+        with open(path, "rb") as source, os.fdopen(os.dup(target), "wb") as stream:
+            shutil.copyfileobj(source, stream, 1 << 20)
+            return source.tell()
+
+    def _populate(self, *, root: str, links: bool) -> None:
+        """Give the tree at `root` a /proc and a /dev for programs that run in it."""
+        for folder in ("proc", "dev"):
+            os.makedirs(f"{root}/{folder}", exist_ok=True)
+        kernel.mount("/proc", f"{root}/proc", flags=kernel.MS_BIND | kernel.MS_REC)
+        _device_folder(f"{root}/dev", "/dev", DEVICES)
+        for name, target in LINKS.items() if links else ():
+            os.symlink(target, f"{root}/dev/{name}")
+
+    def _depopulate(self, *, root: str) -> None:
+        for folder in ("proc", "dev"):
+            kernel.umount(f"{root}/{folder}")
+
+    def _wait(self, child: int, deadline: float) -> int | None:
+        """The exit code of `child` (negative: signal), or None past `deadline`; reaps everything on the way."""
+        while time.monotonic() < deadline:
+            with contextlib.suppress(ChildProcessError):
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == child:
+                    return os.waitstatus_to_exitcode(status)
+                if pid:
+                    continue
+            time.sleep(_POLL)
+        return None
+
+    def _sweep(self) -> None:
+        """Kill what a program left behind, but not our daemons, until nothing of it is left."""
+        while left := [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) not in self._kept()]:
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+
+    def _kept(self) -> set[int]:
+        return {1, *self._daemons}
+
+
+def _become(
+    output: int,
+    *,
+    root: str | None,
+    cwd: str,
+    umask: int,
+    cpus: int,
+    personality: list[str],
+    processes: int,
+    privileged: bool,
+    env: dict[str, str],  # used by the caller's exec
+) -> None:
+    """Turn the forked child into what the environment asks for, up to the exec."""
+    del env
+    os.setsid()
+    for descriptor in (1, 2):
+        os.dup2(output, descriptor)
+    nothing = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.closerange(3, 1024)
+    if root:
+        os.chroot(root)
+    os.chdir(cwd)
+    os.umask(umask)
+    if cpus:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cpus])
+    kernel.set_personality(personality)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 4096))
+    resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
+    if not privileged:
+        kernel.keep_capabilities(CAPABILITIES)
+    for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
+if __name__ == "__main__":
+    start(socket.socket(fileno=int(sys.argv[1])))

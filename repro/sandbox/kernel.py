@@ -1,0 +1,91 @@
+"""The system calls a sandbox is made of, through ctypes. Each raises OSError as the kernel says.
+
+Numbers are those of Linux' uapi headers (sched.h, mount.h, prctl.h, capability.h) and, for pivot_root, x86-64's
+or aarch64's syscall table.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_RDONLY = 1
+MS_NOSUID = 2
+MS_NODEV = 4
+MS_NOEXEC = 8
+MS_BIND = 4096
+MS_REC = 16384
+MS_PRIVATE = 1 << 18
+MNT_DETACH = 2
+
+PERSONALITIES = {"uname-2.6": 0x0020000, "no-randomize": 0x0040000, "linux32": 0x0000008}
+
+_PR_SET_PDEATHSIG = 1
+_PR_CAPBSET_DROP = 24
+_LAST_CAPABILITY = 63
+_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.mount.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p)
+
+
+def _check(result: int, what: str) -> None:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def unshare(flags: int) -> None:
+    """Leave the namespaces in `flags` (CLONE_NEW…) for new ones."""
+    _check(_libc.unshare(flags), "unshare")
+
+
+def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
+    """mount(2); `kind` and `options` may be empty."""
+    arguments = [os.fsencode(text) or None for text in (source, target, kind)]
+    _check(_libc.mount(*arguments, flags, os.fsencode(options) or None), f"mount {kind or source} on {target}")
+
+
+def umount(target: str) -> None:
+    """Take the mount at `target` away at once, whoever still uses it."""
+    _check(_libc.umount2(os.fsencode(target), MNT_DETACH), f"umount {target}")
+
+
+def pivot_root(new: str, old: str) -> None:
+    """Make `new` the root of this mount namespace and put the former one at `old`, below `new`."""
+    _check(_libc.syscall(_PIVOT_ROOT[platform.machine()], os.fsencode(new), os.fsencode(old)), "pivot_root")
+
+
+def set_hostname(name: str) -> None:
+    """Name this UTS namespace; its domain name becomes `(none)`."""
+    _check(_libc.sethostname(name.encode(), len(name)), "sethostname")
+    _check(_libc.setdomainname(b"(none)", 6), "setdomainname")
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent dies, however that dies."""
+    _check(_libc.prctl(_PR_SET_PDEATHSIG, 9, 0, 0, 0), "prctl")
+
+
+def keep_capabilities(kept: frozenset[int]) -> None:
+    """Drop every capability not in `kept` from the bounding set: no program run from here can regain it."""
+    for capability in range(_LAST_CAPABILITY + 1):
+        if capability not in kept:
+            _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # EINVAL past the kernel's last one
+
+
+def set_personality(names: list[str]) -> None:
+    """Set the execution domain flags called `names` (keys of PERSONALITIES)."""
+    flags = 0
+    for name in names:
+        flags |= PERSONALITIES[name]
+    _check(_libc.personality(flags), "personality")
