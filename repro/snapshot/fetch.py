@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from repro.model.errors import IntegrityFailure, InvalidInput
+from repro.model.errors import InvalidInput
 from repro.model.lock import Lock, LockedIndex
 from repro.model.pin import PinSet
 from repro.snapshot.fetcher import Fetched, Fetcher, Plan
@@ -44,8 +44,8 @@ def fetch_lock(
 ) -> Fetched:
     """Have every .deb and every index of `lock` in the store. `proofs` are those of the pins, by their name.
 
-    Raises InvalidInput where the lock names a pin that is not in `pins`, IntegrityFailure where an index of the lock
-    is not the one that the signed Release names, and what `Fetcher.ensure` raises.
+    Raises InvalidInput where the lock names a pin that is not in `pins`, or an index other than the one that the
+    signed Release names, and what `Fetcher.ensure` raises.
     """
     for index in lock.indexes:
         _agreeing(index, proofs)
@@ -69,7 +69,7 @@ def _agreeing(index: LockedIndex, proofs: Mapping[str, PinProof]) -> PinProof:
     proof = proofs[index.pin]
     entry = index_entry(proof.pin, proof.release, index.path)
     if (entry.sha256, entry.size) != (index.sha256, index.size):
-        raise IntegrityFailure(
+        raise InvalidInput(
             f"the lock's index {index.pin} {index.path} is {index.sha256}, but the signed Release names {entry.sha256}",
             hint="the pin moved since the lock was written: run `repro lock RECIPE`",
         )
