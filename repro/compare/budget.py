@@ -24,7 +24,7 @@ class Limits:
     members: int = 4_000_000
     expanded: int = 64 << 30
     spooled: int = 16 << 30
-    seconds: float | None = None
+    seconds: float | None = 3600
     ranges: int = 32
     leaves: int = 400
     leaf: int = 32 << 20

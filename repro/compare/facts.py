@@ -10,7 +10,6 @@ from repro.formats import base
 from repro.formats.base import Member
 
 _SHOWN_VALUE = 256  # bytes of an extended attribute
-_SHOWN_LINKS = 16
 
 Facts = dict[str, Any]
 
@@ -26,7 +25,7 @@ def properties(member: Member) -> dict[str, Facts]:
         found["mtime"] = {"mtime": member.mtime}
     link: Facts = {"target": member.target} if member.target is not None else {}
     if member.links:
-        link["links"] = _links(member.links)
+        link["links"] = list(member.links)
     found["link"] = link
     if member.device is not None:
         found["device"] = {"device": f"{member.device[0]}:{member.device[1]}"}
@@ -34,13 +33,6 @@ def properties(member: Member) -> dict[str, Facts]:
     for aspect, name, value in member.extra:
         found.setdefault(aspect, {})[name] = value
     return found
-
-
-def _links(links: tuple[str, ...]) -> list[str]:
-    if len(links) <= _SHOWN_LINKS:
-        return list(links)
-    joined = hashlib.sha256("\0".join(links).encode("utf-8", "surrogateescape")).hexdigest()
-    return [*links[:_SHOWN_LINKS], f"… {len(links)} in all, sha256 {joined}"]
 
 
 def _value(value: bytes) -> str:

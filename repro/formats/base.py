@@ -6,6 +6,7 @@ bytes, trusts nothing in them, allocates nothing because a header says so, and r
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ DERIVED = "derived"  # follows from the members or from other structures: sizes,
 
 CHUNK = 1 << 20
 MEMBERS = 1_000_000  # entries that one container may have
+_SHOWN_LINKS = 32
 PROBLEMS = 1000  # unreadable members before the whole container counts as broken
 
 
@@ -136,13 +138,22 @@ def content_of(container: memoryview, runs: Iterable[tuple[int, int]]) -> Stored
     return Stored(container[start:end], start)
 
 
+def link_group(paths: Iterable[str]) -> tuple[str, ...]:
+    """`paths` of one file as `Member.links`: sorted, empty for one path, a digest in place of very many."""
+    group = sorted(set(paths))
+    if len(group) <= _SHOWN_LINKS:
+        return tuple(group) if len(group) > 1 else ()
+    joined = hashlib.sha256("\0".join(group).encode("utf-8", "surrogateescape")).hexdigest()
+    return (*group[:_SHOWN_LINKS], f"… {len(group)} in all, sha256 {joined}")
+
+
 @dataclass(frozen=True)
 class Member:
     """One entry of a container; None where the format does not know the property.
 
     `name`: path from the container's root without leading slash, an `os.fsdecode` string; the root is `.`.
     `mode`: permission bits with setuid, setgid and sticky. `mtime`: seconds since 1970 (text where finer).
-    `links`: all paths of its hard-link group, sorted, itself included; empty where it stands alone.
+    `links`: its hard-link group as `link_group` writes it, itself included; empty where it stands alone.
     `extra`: further facts as (aspect, fact name, value). `positions`: where it comes in each order that the
     container has, by the order's name. `content` is None for anything but a regular file with readable bytes;
     `problem` says why it could not be read.
@@ -212,7 +223,7 @@ def unpack(layout: str, view: memoryview, offset: int) -> tuple[Any, ...]:
         raise Malformed(f"negative offset {offset}")
     try:
         return struct.unpack_from(layout, view, offset)
-    except struct.error as error:
+    except (struct.error, OverflowError) as error:
         raise Malformed(f"truncated at offset {offset}") from error
 
 

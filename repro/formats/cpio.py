@@ -8,13 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from repro.formats import base, streams
+from repro.formats import base
 from repro.formats.base import DERIVED, Malformed, Member, Problems, Stored, Structure, cut
 
 MAGICS = (b"070701", b"070702")
 _HEADER = 110
 _TRAILER = b"TRAILER!!!"
 _NAME_LIMIT = 65536
+_SEGMENTS = 1000
+
+_Inode = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,17 @@ class _Entry:
     rdevminor: int
 
     @property
+    def inode(self) -> _Inode:
+        return self.ino, self.devmajor, self.devminor
+
+    @property
     def end(self) -> int:
         return self.data + self.filesize + -self.filesize % 4
 
 
 def _entries(view: memoryview, at: int = 0) -> Iterator[_Entry]:
     """The entries from `at` up to and including the trailer. Raises Malformed."""
+    origin = at
     for _ in range(base.MEMBERS):
         head = bytes(cut(view, at, _HEADER))
         if head[:6] not in MAGICS:
@@ -55,7 +63,7 @@ def _entries(view: memoryview, at: int = 0) -> Iterator[_Entry]:
         if min(numbers) < 0 or not 1 <= size <= _NAME_LIMIT:
             raise Malformed(f"broken cpio header at offset {at}")
         name = bytes(cut(view, at + _HEADER, size)).rstrip(b"\0")
-        data = at + (_HEADER + size + 3) // 4 * 4 if at % 4 == 0 else (at + _HEADER + size + 3) // 4 * 4
+        data = origin + (at - origin + _HEADER + size + 3) // 4 * 4
         entry = _Entry(at, name, data, *numbers[:11])
         cut(view, data, entry.filesize)
         yield entry
@@ -83,19 +91,21 @@ class Cpio:
                 self._read.append(entry)
         except Malformed as error:
             self.problems.add("", error.message)
-        groups: dict[tuple[int, int, int], list[_Entry]] = {}
+        groups: dict[_Inode, list[_Entry]] = {}
         for entry in self._read:
-            if entry.nlink > 1 and entry.mode & 0o170000 != 0o040000:
-                groups.setdefault((entry.ino, entry.devmajor, entry.devminor), []).append(entry)
+            if entry.nlink > 1 and entry.mode & 0o170000 != 0o040000 and entry.name != _TRAILER:
+                groups.setdefault(entry.inode, []).append(entry)
+        links = {inode: base.link_group(_path(e.name) for e in group) for inode, group in groups.items()}
+        holders = {inode: next((e for e in reversed(group) if e.filesize), group[0]) for inode, group in groups.items()}
         for position, entry in enumerate(self._read):
             if entry.name != _TRAILER:
-                group = groups.get((entry.ino, entry.devmajor, entry.devminor), [])
-                yield self._member(entry, group if entry in group else [], position)
+                linked = entry.nlink > 1 and entry.inode in groups
+                holder = holders[entry.inode] if linked and not entry.filesize else entry
+                yield self._member(entry, holder, links[entry.inode] if linked else (), position)
 
-    def _member(self, entry: _Entry, group: list[_Entry], position: int) -> Member:
-        """`group`: the entries with the same inode; the last of them carries the data of all."""
+    def _member(self, entry: _Entry, holder: _Entry, links: tuple[str, ...], position: int) -> Member:
+        """`holder`: the entry that carries the data, the last one of a hard-link group."""
         kind = base.KINDS_BY_MODE.get(entry.mode & 0o170000, base.UNKNOWN)
-        holder = next((e for e in reversed(group) if e.filesize), entry)
         data = self.view[holder.data : holder.data + holder.filesize]
         return Member(
             _path(entry.name),
@@ -106,7 +116,7 @@ class Cpio:
             mtime=entry.mtime,
             target=os.fsdecode(bytes(data[:_NAME_LIMIT])) if kind == base.SYMLINK else None,
             device=(entry.rdevmajor, entry.rdevminor) if kind in (base.BLOCK, base.CHARACTER) else None,
-            links=tuple(sorted({_path(e.name) for e in group})) if len(group) > 1 else (),
+            links=links,
             positions=(("entries", position),),
             content=Stored(data, holder.data) if kind == base.FILE else None,
         )
@@ -143,7 +153,9 @@ class Initrd:
 
     def _split(self) -> Iterator[tuple[int, int]]:
         at = 0
-        while at < len(self.view):
+        for _ in range(_SEGMENTS):
+            if at >= len(self.view):
+                return
             if bytes(self.view[at : at + 6]) not in MAGICS:
                 yield at, len(self.view)
                 return
@@ -156,6 +168,7 @@ class Initrd:
                 return
             at = min(_skip_zeros(self.view, at), len(self.view))
             yield start, at
+        raise Malformed(f"initrd of more than {_SEGMENTS} segments")
 
     def members(self) -> Iterator[Member]:
         for number, (start, end) in enumerate(self._segments, 1):
@@ -186,8 +199,3 @@ def _path(name: bytes) -> str:
     while name.startswith((b"/", b"./")):
         name = name[1:] if name[:1] == b"/" else name[2:]
     return os.fsdecode(name) or "."
-
-
-def is_compressed(view: memoryview) -> bool:
-    """Whether a segment starts with a known compression."""
-    return streams.compression(view) is not None

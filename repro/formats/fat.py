@@ -97,6 +97,7 @@ class Fat:
         if len(view) < self.size:
             self.problems.add("", f"truncated: {len(view)} of {self.size} bytes")
         self._label: _Slot | None = None
+        self._steps = 2 * self._clusters + 65536  # of all chains together: no cluster belongs to two
         self._directories: list[Structure] = []
 
     def members(self) -> Iterator[Member]:
@@ -162,7 +163,8 @@ class Fat:
 
     def _chain(self, cluster: int) -> Iterator[tuple[int, int]]:
         """The clusters from `cluster` on, as byte ranges. Raises Malformed where the chain breaks or loops."""
-        for _ in range(self._clusters + 1):
+        while self._steps:
+            self._steps -= 1
             if not 2 <= cluster < self._clusters + 2:
                 raise Malformed(f"cluster {cluster} of {self._clusters}")
             start = self._data + (cluster - 2) * self._cluster
@@ -171,7 +173,7 @@ class Fat:
             cluster = self._next(cluster)
             if cluster >= (1 << min(self._bits, 28)) - 8:
                 return
-        raise Malformed("cluster chain loops")
+        raise Malformed("cluster chains loop or cross")
 
     def _next(self, cluster: int) -> int:
         if self._bits == 12:

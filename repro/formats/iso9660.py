@@ -7,8 +7,10 @@ names in brackets. Joliet's tree names the same extents again and is carried as 
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import ClassVar
 
 from repro.formats import base, eltorito, partitions, rockridge
@@ -242,13 +244,19 @@ class Iso9660:
 
     def _hidden(self) -> Iterator[Member]:
         """El Torito images and partitions whose bytes no file of the tree covers."""
-        covered = [(0, _DESCRIPTORS + SECTOR), *self._files]
-        candidates = [(f"[El Torito image {i.number}]", i.start, i.end) for i in eltorito.images(self.view, self._boot)]
-        candidates += [(f"[partition {p.number}]", p.start, p.end) for p in partitions.partitions(self.view)]
-        for name, start, end in candidates:
-            if end <= len(self.view) and all(end <= low or start >= high for low, high in covered):
-                covered.append((start, end))
-                yield Member(name, base.FILE, content=Stored(self.view[start:end], start))
+        covered = sorted([(0, _DESCRIPTORS + SECTOR), *self._files])
+        reach = list(accumulate((end for _, end in covered), max))
+        candidates = [(p.start, p.end, f"[partition {p.number}]") for p in partitions.partitions(self.view)]
+        candidates += [
+            (i.start, i.end, f"[El Torito image {i.number}]") for i in eltorito.images(self.view, self._boot)
+        ]
+        taken = 0
+        for start, end, name in sorted(candidates):
+            before = bisect_left(covered, (end, 0))  # files that begin before the candidate ends
+            if end > len(self.view) or start < taken or (before and reach[before - 1] > start):
+                continue
+            taken = end
+            yield Member(name, base.FILE, content=Stored(self.view[start:end], start))
 
     @property
     def _boot(self) -> int | None:

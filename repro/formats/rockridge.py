@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from repro.formats.base import Malformed, cut, unpack
 
-_CONTINUATIONS = 128  # CE entries that one record may chain
+_CONTINUATIONS = 32  # CE entries that one record may chain
 _TIMES = ("created", "mtime", "atime", "ctime", "backup", "expires", "effective")
 
 
@@ -68,6 +68,8 @@ def _entries(
             at += length
         if follow is None:
             return
+        if follow[1] > block_size:
+            raise Malformed(f"Rock Ridge continuation of {follow[1]} bytes")
         area = cut(view, *follow)
         found.areas.append((follow[0], sum(follow)))
     raise Malformed("Rock Ridge continuation areas do not end")

@@ -9,6 +9,7 @@ import os
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import ClassVar
 
 from repro.formats import base
@@ -61,12 +62,14 @@ class _Inode:
 
 @dataclass(frozen=True)
 class Blocks:
-    """A file's content: `sizes` are the little-endian 32-bit size words of its blocks, from `start` on."""
+    """A file's content: `sizes` are the little-endian 32-bit size words of its blocks, which take `stored`
+    bytes of the image from `start` on; the rest is a part of `fragment`."""
 
     image: Squashfs
     size: int
     start: int
     sizes: bytes
+    stored: int
     fragment: Fragment | None
     fragment_offset: int
 
@@ -82,8 +85,7 @@ class Blocks:
             yield image.tables.fragment_piece(self.fragment, self.fragment_offset, left)
 
     def extents(self) -> Iterable[tuple[int, int]]:
-        total = sum(word & ~COMPRESSED for (word,) in struct.iter_unpack("<I", self.sizes))
-        found = [(self.start, self.start + total)] if total else []
+        found = [(self.start, self.start + self.stored)] if self.stored else []
         if self.fragment:
             found.append((self.fragment.start, self.fragment.start + (self.fragment.word & ~COMPRESSED)))
         return found
@@ -139,10 +141,11 @@ class Squashfs:
         for path, inode in found:
             if inode.nlink > 1 and inode.kind != base.DIRECTORY:
                 groups.setdefault(inode.number, []).append(path)
+        links = {number: base.link_group(paths) for number, paths in groups.items()}
         numbered: set[int] = set()
         for path, inode in found:
-            group = groups.get(inode.number, []) if inode.kind != base.DIRECTORY else []
-            yield self._member(path, inode, tuple(sorted(group)) if len(group) > 1 else (), inode.number in numbered)
+            group = links.get(inode.number, ()) if inode.kind != base.DIRECTORY else ()
+            yield self._member(path, inode, group, inode.number in numbered)
             numbered.add(inode.number)
 
     def _member(self, path: str, inode: _Inode, links: tuple[str, ...], repeated: bool) -> Member:
@@ -176,12 +179,12 @@ class Squashfs:
             path, reference, depth = stack.pop()
             try:
                 inode = self._inode(reference)
-                below = list(self._listing(inode)) if inode.kind == base.DIRECTORY else []
+                below = list(islice(self._listing(inode), base.MEMBERS)) if inode.kind == base.DIRECTORY else []
             except Malformed as error:
                 self.problems.add(path, error.message)
                 continue
             count += 1
-            if count > base.MEMBERS:
+            if count + len(stack) > base.MEMBERS:
                 raise Malformed(f"more than {base.MEMBERS} members")
             yield path, inode
             if below and (reference in seen or depth > _DEPTH):
@@ -254,7 +257,9 @@ class Squashfs:
         if self._block_lists > _BLOCK_LISTS:
             raise Malformed(f"file of {size} bytes: too many blocks")
         tail = None if fragment == NO_FRAGMENT else self.tables.fragment(fragment)
-        content = Blocks(self, size, start, reader.take(count * 4), tail, offset)
+        sizes = reader.take(count * 4)
+        stored = sum(word & ~COMPRESSED for (word,) in struct.iter_unpack("<I", sizes))
+        content = Blocks(self, size, start, sizes, stored, tail, offset)
         return _Inode(*common, nlink=nlink, xattr=xattr, content=content)
 
     def structures(self) -> Iterator[Structure]:

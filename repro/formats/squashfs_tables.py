@@ -210,6 +210,8 @@ class Tables:
             if name in ("id", "fragment", "export", "xattr"):
                 begins[name] = min(start, unpack("<Q", self._view, start)[0])
         ordered = sorted((start, name) for name, start in begins.items())
+        if not ordered:
+            return
         ends = [start for start, _ in ordered[1:]] + [end]
         for (start, name), stop in zip(ordered, ends, strict=True):
             yield Structure(start, stop, f"{name} table")

@@ -16,6 +16,7 @@ from repro.formats.base import DERIVED, Malformed, Member, Problems, Stored, Str
 
 _BLOCK = 512
 _EXTENSION_LIMIT = 1 << 20  # bytes of one pax or GNU long-name record
+_PAX_RECORDS = 512
 _KINDS = {
     b"0": base.FILE,
     b"\0": base.FILE,
@@ -89,6 +90,8 @@ class Tar:
             found.link = data.rstrip(b"\0")
         else:
             (found.pax if kind == b"x" else shared).update(_pax(data))
+            if len(shared) > _PAX_RECORDS or len(found.pax) > _PAX_RECORDS:
+                raise Malformed(f"more than {_PAX_RECORDS} pax records")
         after = at + _BLOCK + size + -size % _BLOCK
         self._parts.append(Structure(at, min(after, len(self.view)), f"extension record at {at}"))
         return after
