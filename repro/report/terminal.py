@@ -20,12 +20,15 @@ _UNDECIDED = "33"
 _ROWS = 40  # divergences shown
 _UNEXAMINED_ROWS = 10
 _ASPECT_WIDTH = 15
-_DETAIL_LINES = 6
+_FACT_LINES = 14  # of one divergence
+_EXPLAINED = 10  # divergences whose text diff is shown
+_DIFF_LINES = 10  # of one text diff
 
 
 def render(comparison: Comparison, *, width: int = 80, color: bool = False, rows: int = _ROWS) -> str:
     """`comparison` as text of at most `width` columns a line, ending in a newline; at most `rows` divergences."""
     parts = [*_head(comparison, width, color), *_table(comparison.divergences, width, rows)]
+    parts += _explanations(comparison.divergences[:rows], width)
     parts += _unexamined(comparison, width)
     return "\n".join(parts) + "\n"
 
@@ -83,6 +86,8 @@ def _row(divergence: Divergence, width: int) -> tuple[str, str, str]:
     name = printable(divergence.location[-1]) if divergence.location else "(the artifact itself)"
     aspects = textwrap.fill(", ".join(divergence.aspects), _ASPECT_WIDTH)
     lines = list(_facts(divergence, facts_width))
+    if len(lines) > _FACT_LINES:
+        lines[_FACT_LINES - 1 :] = [f"… {len(lines) - _FACT_LINES + 1} more lines in the JSON"]
     return _fit(name, name_width), aspects, "\n".join(lines)
 
 
@@ -98,9 +103,35 @@ def _facts(divergence: Divergence, width: int) -> Iterator[str]:
             yield from _pair(name, left, right, width)
     if "content" in divergence.aspects:
         yield _fit(_sizes(left.get("size"), right.get("size")), width)
-    for line in (divergence.detail or "").splitlines()[:1]:
-        if not line.startswith(("@@", "---")):
-            yield from textwrap.wrap(printable(line), width)[:_DETAIL_LINES]
+    summary, _ = _split(divergence.detail or "")
+    yield from textwrap.wrap(printable(summary), width)
+
+
+def _split(detail: str) -> tuple[str, list[str]]:
+    """The sentence that a detail may start with, and the lines of the text diff that may follow it."""
+    lines = detail.splitlines()
+    if lines and not lines[0].startswith(("@@", "---")):
+        return lines[0], lines[1:]
+    return "", lines
+
+
+def _explanations(divergences: tuple[Divergence, ...], width: int) -> Iterator[str]:
+    """The first lines of the text diffs."""
+    explained = [(d, lines) for d in divergences if (lines := _split(d.detail or "")[1])]
+    for divergence, lines in explained[:_EXPLAINED]:
+        yield ""
+        yield _fit(_place(divergence.location), width)
+        for line in lines[:_DIFF_LINES]:
+            yield "  " + _fit(printable(line), width - 2)
+        if len(lines) > _DIFF_LINES:
+            yield f"  … {len(lines) - _DIFF_LINES} more lines in the JSON"
+    if len(explained) > _EXPLAINED:
+        yield ""
+        yield f"… and {len(explained) - _EXPLAINED} more text diffs in the JSON"
+
+
+def _place(location: tuple[str, ...]) -> str:
+    return " → ".join(printable(part) for part in location) or "the artifact itself"
 
 
 def _pair(name: str, left: Mapping[str, Any], right: Mapping[str, Any], width: int) -> Iterator[str]:
@@ -137,8 +168,7 @@ def _unexamined(comparison: Comparison, width: int) -> Iterator[str]:
     yield ""
     yield f"NOT EXAMINED: {len(entries)}"
     for entry in entries[:_UNEXAMINED_ROWS]:
-        place = " → ".join(printable(part) for part in entry.location) or "the artifact itself"
-        yield f"  {_fit(place, width - 2)}"
+        yield f"  {_fit(_place(entry.location), width - 2)}"
         yield from textwrap.wrap(printable(entry.reason), width, initial_indent="    ", subsequent_indent="    ")
     if len(entries) > _UNEXAMINED_ROWS:
         yield f"  … and {len(entries) - _UNEXAMINED_ROWS} more; the JSON report has all of them"

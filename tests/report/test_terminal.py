@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -88,6 +89,13 @@ def test_what_was_not_examined_is_listed() -> None:
     notes = tuple(Unexamined((f"m{n:02d}",), "too large") for n in range(30))
     shown = text(comparison(MODE, unexamined=notes))
     assert "NOT EXAMINED: 30" in shown and "m00" in shown and "… and 20 more" in shown
+
+
+def test_text_diffs_are_shown_in_part() -> None:
+    detail = "gzip header MTIME differs\n@@ -1 +1 @@\n" + "".join(f"-line {n}\x1b\n" for n in range(50))
+    shown = text(comparison(replace(CONTENT, detail=detail)))
+    assert "gzip header MTIME" in shown and "  @@ -1 +1 @@" in shown
+    assert r"-line 8\x1b" in shown and "line 9" not in shown and "… 41 more lines" in shown
 
 
 def test_colour_only_where_asked() -> None:
