@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
+from repro import pipeline
 from repro.cli.context import Context, pass_context
-from repro.cli.inputs import fetcher_for, proven_pins
-from repro.cli.project import Project, find_project
-from repro.model import lock as locks
-from repro.model import recipe as recipes
-from repro.model.errors import InvalidInput
+from repro.cli.options import workplace
+from repro.cli.project import find_project
 from repro.model.text import human_size, readable_json
-from repro.snapshot.fetch import LockPlan, fetch_lock, plan_lock
+from repro.snapshot.fetch import LockPlan, plan_lock
 
 
 @click.command("fetch")
@@ -27,17 +24,18 @@ def command(context: Context, recipe: str, only_plan: bool, as_json: bool) -> in
 
     The store is asked first, then mirrors, then the snapshot archive. After it the recipe builds with --offline.
     """
-    lock, pins_name = _load(find_project(), recipe)
-    pins, proofs = proven_pins(find_project().snapshots, pins_name)
-    fetcher = fetcher_for(context)
-    plan = plan_lock(lock, pins, proofs, fetcher)
+    loaded = pipeline.load(find_project(), recipe)
+    lock = pipeline.read_lock(loaded)
+    place = workplace(context)
+    fetcher = place.fetcher
+    plan = plan_lock(lock, loaded.pins, loaded.proofs, fetcher)
     if only_plan:
         _show_plan(plan, as_json)
         if plan.plan.unavailable:
             sys.stdout.flush()
             raise fetcher.unavailable(plan.plan.unavailable)
         return 0
-    fetched = fetch_lock(lock, pins, proofs, fetcher, context.observer)
+    fetched = pipeline.fetch(loaded, lock, place)
     if as_json:
         document = {
             "schema": "repro/fetch/v1",
@@ -52,29 +50,6 @@ def command(context: Context, recipe: str, only_plan: bool, as_json: bool) -> in
         amount = f"{fetched.fetched} fetched ({human_size(fetched.bytes_fetched)})"
         click.echo(f"{recipe}: {plan.packages} packages in the store, {amount}")
     return 0
-
-
-def _load(project: Project, recipe: str) -> tuple[locks.Lock, str]:
-    folder = project.recipes / recipe
-    text = _text(folder / "recipe.toml", f"there: {', '.join(_known(project)) or 'none'}")
-    pins = recipes.decode(recipe, text, str(folder / "recipe.toml")).pins
-    path = folder / "recipe.lock"
-    lock = locks.decode(_text(path, f"write it with `repro lock {recipe}`"), str(path))
-    if lock.recipe != recipe:
-        raise InvalidInput(f"{path}: is the lock of {lock.recipe}")
-    return lock, pins
-
-
-def _known(project: Project) -> list[str]:
-    return sorted(path.parent.name for path in project.recipes.glob("*/recipe.toml"))
-
-
-def _text(path: Path, hint: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise InvalidInput(f"{path}: {why}", hint=hint) from error
 
 
 def _show_plan(plan: LockPlan, as_json: bool) -> None:

@@ -2,29 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from repro.model.errors import InvalidInput
-
-
-@dataclass(frozen=True)
-class Project:
-    """A folder that holds `recipes/` and `snapshots/`."""
-
-    root: Path
-
-    @property
-    def recipes(self) -> Path:
-        return self.root / "recipes"
-
-    @property
-    def snapshots(self) -> Path:
-        return self.root / "snapshots"
-
-    @property
-    def reports(self) -> Path:
-        return self.root / "reports"
+from repro.pipeline import Project
 
 
 def find_project(start: Path | None = None) -> Project:

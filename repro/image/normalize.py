@@ -88,7 +88,7 @@ NORMALIZERS = (
             "etc/udev/rules.d/70-persistent-*.rules",
         ),
         _remove,
-    ),  # fmt: skip
+    ),
     Normalizer("logs", "time, host and order of the installation", ("var/log/**",), _empty),
     Normalizer(
         "apt-state",
@@ -115,7 +115,7 @@ NORMALIZERS = (
             "var/lib/apt/daily_lock",
         ),
         _remove,
-    ),  # fmt: skip
+    ),
     Normalizer(
         "caches",
         "made anew when needed; hold times, inodes or hash order",
@@ -130,7 +130,7 @@ NORMALIZERS = (
             "var/lib/dkms/*/*/*/*/log/make.log",
         ),
         _remove,
-    ),  # fmt: skip
+    ),
     Normalizer("volatile", "belongs to a running system", ("run/**", "tmp/**", "var/tmp/**"), _remove),
     Normalizer(
         "bytecode", "a .pyc with the time of its source; Python makes it again", ("usr/**/*.pyc",), _stale_bytecode

@@ -7,26 +7,27 @@ later stages read, so that no order or inode number of a file system can reach t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import IO
 
+from repro.image.order import Order, TreeFile
 from repro.model.errors import BuildFailed
 from repro.model.lock import LockedPackage
-from repro.model.recipe import Recipe
 from repro.sandbox.session import Session
 from repro.sandbox.toolchain import FAKEROOT, FAKETIME, PRELOAD, preloads
 
 REPOSITORY = "/repository"
 OUTPUT = "/output"
+LAYING = "/overlay-file"
 MODULE = "repro.image.root_inside"
 NORMALIZE = "repro.image.normalize"
 
 # While packages are configured update-initramfs does nothing: it would run twice, each time two thirds of the rest.
 _HOLD = """
 set -e
-chroot "$1" dpkg-divert --quiet --local --rename --divert /usr/sbin/update-initramfs.held --add /usr/sbin/update-initramfs
+chroot "$1" dpkg-divert --quiet --local --rename \\
+  --divert /usr/sbin/update-initramfs.held --add /usr/sbin/update-initramfs
 mkdir -p "$1/usr/sbin"
 printf '#!/bin/sh\\nexit 0\\n' > "$1/usr/sbin/update-initramfs"
 chmod 755 "$1/usr/sbin/update-initramfs"
@@ -39,104 +40,60 @@ if [ -x /usr/sbin/update-initramfs ] && [ -d /lib/modules ]; then update-initram
 """
 
 
-@dataclass(frozen=True)
-class TreeFile:
-    """A file of the overlay or a hook: `path` below the root, `data`, executable or not; a link has a `target`."""
-
-    path: str
-    data: bytes
-    executable: bool
-    target: str = ""
-
-
-def make_root(
-    session: Session,
-    recipe: Recipe,
-    packages: Sequence[LockedPackage],
-    index: bytes,
-    opened: Callable[[LockedPackage], IO[bytes]],
-    overlay: Sequence[TreeFile],
-    hooks: Sequence[TreeFile],
-) -> dict[str, list[str]]:
+def make_root(session: Session, order: Order, opened: Callable[[LockedPackage], IO[bytes]]) -> Mapping[str, list[str]]:
     """Make the tree and leave `root.tar` (and `vmlinuz`, `initrd.img`) in OUTPUT; what each normalizer changed.
 
-    `index` is the Packages file of exactly `packages`. Raises BuildFailed with the failing step's last words.
+    Raises BuildFailed with the failing step's last words.
     """
     root = session.environment.build_path
-    _install(session, recipe, packages, index, opened, root)
+    _install(session, order, opened, root)
     view = _ordered_view(session, root)
-    for file in overlay:
+    for file in order.overlay:
+        session.put_bytes(file.data, LAYING)
         session.call(
-            MODULE,
-            "lay",
-            root=root,
-            path=file.path,
-            target=file.target,
-            text=file.data.hex(),
-            executable=file.executable,
+            MODULE, "lay", tree=root, path=file.path, source=LAYING, target=file.target, executable=file.executable
         )
     session.populate(view)
     try:
-        _run_hooks(session, hooks, view)
+        _run_hooks(session, order.hooks, view)
         session.run(["/bin/sh", "-c", _RELEASE], root=view, env=preloads(session), what="update-initramfs")
     finally:
         session.depopulate(view)
     session.call(MODULE, "tidy", root=root, preload=PRELOAD)
     changed = session.call(NORMALIZE, "normalize", root=root, epoch=session.environment.source_date_epoch)
-    session.call(MODULE, "boot_files", root=None, tree=root, output=OUTPUT)
+    session.call(MODULE, "boot_files", tree=root, output=OUTPUT)
     _pack(session, view)
     assert isinstance(changed, dict)
     return changed
 
 
-def _install(
-    session: Session,
-    recipe: Recipe,
-    packages: Sequence[LockedPackage],
-    index: bytes,
-    opened: Callable[[LockedPackage], IO[bytes]],
-    root: str,
-) -> None:
-    session.put_bytes(index, f"{REPOSITORY}/Packages")
-    for package in packages:
+def _install(session: Session, order: Order, opened: Callable[[LockedPackage], IO[bytes]], root: str) -> None:
+    session.put_bytes(order.index, f"{REPOSITORY}/Packages")
+    for package in order.lock.image:
         with opened(package) as stream:
             session.put(stream, f"{REPOSITORY}/{package.path}")
-    session.call(MODULE, "prepare", root=None, tree=root, libraries=[FAKEROOT, FAKETIME])
+    session.call(MODULE, "prepare", tree=root, libraries=[FAKEROOT, FAKETIME])
     session.put_bytes(_HOLD.encode(), "/hold", 0o755)
     session.populate(root, links=False)
+    command = [
+        *("mmdebstrap", "--mode=root", "--format=directory", "--variant=essential"),
+        *(f"--architectures={order.recipe.architecture}", "--skip=check/empty,check/qemu,cleanup/apt"),
+        *("--aptopt=APT::Install-Recommends false", "--aptopt=Acquire::AllowInsecureRepositories true"),
+        *("--dpkgopt=force-unsafe-io", "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr"),
+        *(f"--include={','.join(('apt', *order.recipe.packages))}", '--essential-hook=sh /hold "$1"'),
+        *("", root, f"deb [trusted=yes] copy:{REPOSITORY} ./"),
+    ]
     try:
-        session.run(
-            [
-                "mmdebstrap",
-                "--mode=root",
-                "--format=directory",
-                "--variant=essential",
-                f"--architectures={recipe.architecture}",
-                "--skip=check/empty,check/qemu,output/mknod,cleanup/apt",
-                "--aptopt=APT::Install-Recommends false",
-                "--aptopt=Acquire::AllowInsecureRepositories true",
-                "--dpkgopt=force-unsafe-io",
-                "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
-                f"--include={','.join(('apt', *recipe.packages))}",
-                '--essential-hook=sh /hold "$1"',
-                "",
-                root,
-                f"deb [trusted=yes] copy:{REPOSITORY} ./",
-            ],
-            # /proc and /dev are there already, and are not ours to change
-            env={**preloads(session), "TAR_OPTIONS": "--exclude=./proc --exclude=./dev"},
-            what="mmdebstrap",
-        )
+        # /proc and /dev are there already, and are not tar's to change
+        env = {**preloads(session), "TAR_OPTIONS": "--exclude=./proc --exclude=./dev"}
+        session.run(command, env=env, what="mmdebstrap")
     finally:
         session.depopulate(root)
     installed = session.call(MODULE, "installed", root=root)
-    locked = sorted(f"{package.name} {package.version}" for package in packages)
-    if installed != locked:
-        odd = sorted(set(installed) ^ set(locked))
-        raise BuildFailed(
-            f"what is installed is not what is locked: {', '.join(odd[:5])}",
-            hint="write the lock again with `repro lock`",
-        )
+    locked = sorted(f"{package.name} {package.version}" for package in order.lock.image)
+    if odd := sorted(set(installed) ^ set(locked)):
+        hint = "write the lock again with `repro lock`"
+        raise BuildFailed(f"what is installed is not what is locked: {', '.join(odd[:5])}", hint=hint)
 
 
 def _run_hooks(session: Session, hooks: Sequence[TreeFile], root: str) -> None:
@@ -152,9 +109,7 @@ def _ordered_view(session: Session, root: str) -> str:
         return root
     view = f"{root}-{session.environment.directory_order}"
     session.call(MODULE, "make_folder", path=view)
-    option = {"shuffle": "--shuffle-dirents=yes", "reverse": "--reverse-dirents=yes"}[
-        session.environment.directory_order
-    ]
+    option = f"--{session.environment.directory_order}-dirents=yes"
     session.daemon(["disorderfs", "--multi-user=yes", "-f", option, root, view], privileged=True)
     session.call(MODULE, "wait_for_mount", path=view)
     return view

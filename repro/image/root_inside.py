@@ -47,8 +47,15 @@ def installed() -> list[str]:
     return sorted(found)
 
 
-def lay(path: str, target: str, text: str, executable: bool) -> None:
-    """Write one file (or link to `target`) of the overlay into the tree at `/`; folders above it as needed."""
+def lay(tree: str, path: str, source: str, target: str, executable: bool) -> None:
+    """Move `source` to `path` in the tree (or make a link to `target` there); folders above it as needed.
+
+    What is there already goes. Symbolic links among those folders lead to where they would in the image.
+    """
+    with open(source, "rb") as file:
+        data = file.read()
+    os.chroot(tree)
+    os.chdir("/")
     os.umask(0o022)
     place = os.path.join("/", path)
     os.makedirs(os.path.dirname(place), exist_ok=True)
@@ -57,9 +64,13 @@ def lay(path: str, target: str, text: str, executable: bool) -> None:
     if target:
         os.symlink(target, place)
         return
-    with open(place, "wb") as file:
-        file.write(bytes.fromhex(text))
+    with open(place, "wb") as copy:
+        copy.write(data)
     os.chmod(place, 0o755 if executable else 0o644)
+
+
+def exists(path: str) -> bool:
+    return os.path.exists(path)
 
 
 def tidy(preload: str) -> None:

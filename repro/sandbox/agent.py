@@ -36,6 +36,7 @@ HIDDEN = ("cmdline", "partitions", "diskstats", "swaps", "mdstat", "keys", "key-
 # scripts need. Without sys_admin nothing can be mounted; without mknod and net_admin no device or network made.
 CAPABILITIES = frozenset({0, 1, 2, 3, 4, 5, 6, 7, 18, 31})
 _POLL = 0.01
+_FUSE_FOLDER = "/mnt"
 
 
 def start(control: socket.socket) -> None:
@@ -45,6 +46,8 @@ def start(control: socket.socket) -> None:
     for module in config["preload"]:
         importlib.import_module(module)
     try:
+        if config["fuse"] and os.geteuid() == 0:
+            _open_fuse()
         kernel.unshare(
             kernel.CLONE_NEWUSER
             | kernel.CLONE_NEWNS
@@ -74,6 +77,15 @@ def start(control: socket.socket) -> None:
     _Init(control).serve()
 
 
+def _open_fuse() -> None:
+    """As real root, in a mount namespace of our own: a /dev/fuse that ids without privilege may open too."""
+    kernel.unshare(kernel.CLONE_NEWNS)
+    kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
+    kernel.mount("tmpfs", _FUSE_FOLDER, "tmpfs", kernel.MS_NOSUID | kernel.MS_NOEXEC, "mode=755,size=4k")
+    os.mknod(f"{_FUSE_FOLDER}/fuse", 0o020666, os.stat("/dev/fuse").st_rdev)
+    os.chmod(f"{_FUSE_FOLDER}/fuse", 0o666)
+
+
 def _fatal(control: socket.socket, text: str) -> None:
     _send(control, {"error": text})
     os._exit(1)
@@ -91,8 +103,10 @@ def _make_root(config: dict[str, Any]) -> None:
     os.umask(0o022)
     for folder in ("proc", "dev", "old", "sys"):
         os.mkdir(f"{new}/{folder}")
-    extra = ("fuse",) if config["fuse"] else ()
-    _device_folder(f"{new}/dev", "/dev", DEVICES + extra)
+    _device_folder(f"{new}/dev", "/dev", DEVICES)
+    if config["fuse"]:
+        own = f"{_FUSE_FOLDER}/fuse"
+        _bind(own if os.path.exists(own) else "/dev/fuse", f"{new}/dev/fuse")
     for name, target in LINKS.items():
         os.symlink(target, f"{new}/dev/{name}")
     kernel.mount("proc", f"{new}/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
@@ -109,8 +123,13 @@ def _make_root(config: dict[str, Any]) -> None:
 def _device_folder(folder: str, source: str, names: tuple[str, ...]) -> None:
     kernel.mount("tmpfs", folder, "tmpfs", kernel.MS_NOSUID | kernel.MS_NOEXEC, "mode=755,size=64k,uid=0,gid=0")
     for name in names:
-        os.close(os.open(f"{folder}/{name}", os.O_CREAT | os.O_WRONLY, 0o666))
-        kernel.mount(f"{source}/{name}", f"{folder}/{name}", flags=kernel.MS_BIND)
+        _bind(f"{source}/{name}", f"{folder}/{name}")
+
+
+def _bind(source: str, target: str) -> None:
+    """Show the file `source` at `target`, which is made for it."""
+    os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o666))
+    kernel.mount(source, target, flags=kernel.MS_BIND)
 
 
 def _hide(proc: str) -> None:

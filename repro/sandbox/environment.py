@@ -6,6 +6,7 @@ from the host. A variation changes one factor; the bits must not care.
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -77,6 +78,17 @@ VARIATIONS: dict[str, dict[str, Any]] = {
     "directory_order": {"directory_order": "shuffle"},
     "kernel": {"personality": ("uname-2.6",)},
 }
+
+
+def unavailable(name: str) -> str:
+    """Why the factor `name` cannot be varied on this host, in a few words; empty where it can."""
+    if name == "directory_order" and os.geteuid() and not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        return "/dev/fuse is missing or closed to this user"
+    if name == "directory_order" and not os.path.exists("/dev/fuse"):
+        return "/dev/fuse is missing (modprobe fuse)"
+    if name == "cpus" and len(os.sched_getaffinity(0)) == 1:
+        return "this host has one processor"
+    return ""
 
 
 def vary(baseline: Environment, factors: dict[str, str | None]) -> Environment:

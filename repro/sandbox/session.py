@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import repro
-from repro.model.errors import BuildFailed
+from repro.model.errors import BuildFailed, Unavailable
 from repro.sandbox.agent import MAX_MESSAGE
 from repro.sandbox.backend import Backend
 from repro.sandbox.environment import Environment
@@ -108,8 +108,16 @@ class Session:
             self.put(stream, path, mode)
 
     def get(self, path: str, target: IO[bytes]) -> int:
-        """Copy the file at `path` inside to an open file of the host; its size in bytes."""
-        return int(self._ask({"do": "get", "path": path}, target.fileno()))
+        """Copy the file at `path` inside to an open file of the host; its size in bytes.
+
+        Raises Unavailable where the host's disk is full.
+        """
+        try:
+            return int(self._ask({"do": "get", "path": path}, target.fileno()))
+        except BuildFailed as error:
+            if "No space left" not in error.message:
+                raise
+            raise Unavailable(f"no room on the disk for {path}", hint="free some space, then run again") from error
 
     def populate(self, root: str, *, links: bool = True) -> None:
         """Mount /proc and a minimal /dev in the tree at `root`; `links`: with /dev/fd and its like."""

@@ -36,6 +36,8 @@ _ABSENT = ("mount", "umount", "mknod")
 # mmdebstrap tries mknod and takes it badly if it is not there; awk's link is update-alternatives' work.
 _LINKS = {"/usr/bin/mknod": "false", "/usr/bin/awk": "mawk"}
 
+MODULE = "repro.sandbox.toolchain_inside"
+UNPACK = "repro.sandbox.unpack"
 PRELOAD = "/.repro"  # in the toolchain and, while programs run there, in the image's tree
 FAKETIME = f"{PRELOAD}/libfaketime.so.1"
 FAKEROOT = f"{PRELOAD}/libfakeroot-sysv.so"
@@ -57,13 +59,13 @@ def install(
     Raises BuildFailed where one is not a .deb.
     """
     wanted = list(packages)
-    session.call("repro.sandbox.unpack", "merge_usr", folder="/")
+    session.call(UNPACK, "merge_usr", folder="/")
     with observer.task("unpacking the toolchain", len(wanted)) as task:
         for package in wanted:
             with opened(package) as stream:
                 session.unpack(stream, "/")
             task.advance()
-    session.call("repro.sandbox.toolchain_inside", "finish", absent=_ABSENT, links=_LINKS, libraries=_LIBRARIES)
+    session.call(MODULE, "finish", absent=_ABSENT, links=_LINKS, libraries=_LIBRARIES)
     if session.backend.fake:
         session.daemon(["faked-sysv", "--foreground", "--key", str(_FAKEROOT_KEY)])
 

@@ -1,0 +1,78 @@
+"""`repro build RECIPE`: make the image once, in the normalized environment or a varied one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from repro import pipeline
+from repro.cli.context import Context, pass_context
+from repro.cli.options import BACKEND_OPTION, OUTPUT_OPTION, output_folder, workplace
+from repro.cli.project import find_project
+from repro.cli.reports import write_file
+from repro.model import record as records
+from repro.model.text import human_size
+from repro.sandbox.backend import choose
+from repro.sandbox.environment import VARIATIONS, Environment, vary
+
+
+@click.command("build")
+@click.argument("recipe")
+@OUTPUT_OPTION
+@BACKEND_OPTION
+@click.option(
+    "--vary",
+    "factors",
+    multiple=True,
+    metavar="FACTOR[=VALUE]",
+    help=f"Change one factor of the environment; may be given several times. Factors: {', '.join(VARIATIONS)}.",
+)
+@click.option("--no-cache", is_flag=True, help="Do every stage anew, and keep none.")
+@click.option("--json", "as_json", is_flag=True, help="Write the build record on standard output.")
+@pass_context
+def command(
+    context: Context,
+    recipe: str,
+    output: Path | None,
+    backend: str,
+    factors: tuple[str, ...],
+    no_cache: bool,
+    as_json: bool,
+) -> int:
+    """Build RECIPE from its lock, inside the locked toolchain, and write the artifacts and the build record.
+
+    \b
+    Example:
+      repro build minimal
+      repro build minimal --vary timezone=Asia/Tokyo --vary umask -o /tmp/varied
+    """
+    loaded = pipeline.load(find_project(), recipe)
+    lock = pipeline.read_lock(loaded)
+    environment = vary(Environment(lock.source_date_epoch), _factors(factors))
+    chosen = choose(backend)
+    place = workplace(context)
+    with output_folder(output, recipe) as folder:
+        pipeline.fetch(loaded, lock, place)
+        built = pipeline.build(
+            loaded, lock, place, folder, backend=chosen, environment=environment, cached=not no_cache
+        )
+        write_file(folder / "build.json", records.encode(built.record))
+    if as_json:
+        sys.stdout.buffer.write(records.encode(built.record))
+        return 0
+    run = built.record.run
+    for path, artifact in zip(built.files, built.record.claim.artifacts, strict=True):
+        click.echo(f"{artifact.sha256}  {path}  {human_size(artifact.size)}")
+    reused = [stage.name for stage in run.stages if stage.cached]
+    click.echo(
+        f"built in {run.seconds:.1f} s with backend {run.backend}, peak memory {human_size(run.peak_bytes)}"
+        + (f", from the cache: {', '.join(reused)}" if reused else "")
+    )
+    return 0
+
+
+def _factors(given: tuple[str, ...]) -> dict[str, str | None]:
+    pairs = (text.partition("=") for text in given)
+    return {name: value if equals else None for name, equals, value in pairs}

@@ -1,0 +1,104 @@
+"""What is to be built: a recipe with its files and lock, in one environment; and the ids of the stages to it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import repro.image
+import repro.sandbox
+from repro.model.errors import InvalidInput
+from repro.model.lock import Lock
+from repro.model.recipe import Recipe
+from repro.model.text import canonical_json
+from repro.sandbox.environment import Environment
+
+
+@dataclass(frozen=True)
+class TreeFile:
+    """A file of an overlay, or a hook: `path` relative to the root, its `data`, or the `target` of a link."""
+
+    path: str
+    data: bytes
+    executable: bool
+    target: str = ""
+
+    def digest(self) -> list[str]:
+        return [self.path, hashlib.sha256(self.data).hexdigest(), str(self.executable), self.target]
+
+
+@dataclass(frozen=True)
+class Order:
+    """One image to build. `index` is the Packages file of exactly the image's packages."""
+
+    recipe: Recipe
+    lock: Lock
+    index: bytes
+    overlay: tuple[TreeFile, ...]
+    hooks: tuple[TreeFile, ...]
+
+    @property
+    def recipe_sha256(self) -> str:
+        """Digest of all that a person wrote: recipe, overlay and hooks."""
+        files = [[file.digest() for file in group] for group in (self.overlay, self.hooks)]
+        return _digest([asdict(self.recipe), files])
+
+    @property
+    def toolchain_sha256(self) -> str:
+        """Digest of the toolchain's packages."""
+        return _digest([package.sha256 for package in self.lock.toolchain])
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages that lead to the recipe's outputs, in order."""
+        return ("root", "squashfs", "iso") if "iso" in self.recipe.outputs else ("root", "squashfs")
+
+    def stage_ids(self, environment: Environment) -> dict[str, str]:
+        """For each stage the SHA-256 over everything that goes into it: inputs, tools, environment, our own code."""
+        material = {
+            "lock": [package.sha256 for package in self.lock.image],
+            "index": hashlib.sha256(self.index).hexdigest(),
+            "recipe": self.recipe_sha256,
+            "toolchain": self.toolchain_sha256,
+            "environment": environment.facts(),
+            "program": program_digest(),
+        }
+        return {stage: _digest([stage, material]) for stage in self.stages}
+
+
+@cache
+def program_digest() -> str:
+    """SHA-256 over the source of the rooms whose code reaches the bits."""
+    digest = hashlib.sha256()
+    for room in (repro.sandbox, repro.image):
+        folder = Path(str(room.__file__)).parent
+        for path in sorted(folder.glob("*.py")):
+            digest.update(f"{folder.name}/{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
+    return digest.hexdigest()
+
+
+def read_tree(folder: Path) -> tuple[TreeFile, ...]:
+    """Every file and link below `folder`, sorted by path; nothing where there is no such folder.
+
+    Of a file's mode only whether its owner may execute it counts, as in git.
+    Raises InvalidInput for anything that is neither file, folder nor link.
+    """
+    found = []
+    for parent, folders, files in os.walk(folder):
+        for name in (*files, *(entry for entry in folders if os.path.islink(os.path.join(parent, entry)))):
+            path = Path(parent, name)
+            relative = str(path.relative_to(folder))
+            if path.is_symlink():
+                found.append(TreeFile(relative, b"", False, os.readlink(path)))
+            elif path.is_file():
+                found.append(TreeFile(relative, path.read_bytes(), bool(path.stat().st_mode & 0o100)))
+            else:
+                raise InvalidInput(f"{path}: neither a file nor a link")
+    return tuple(sorted(found, key=lambda file: file.path))
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(canonical_json(value)).hexdigest()
