@@ -26,3 +26,15 @@ def test_damage(name: str, tmp_path: Path) -> None:
         assert found.verdict == ("identical" if data == sample(name) else "different")
         assert bool(found.divergences) == (data != sample(name))
         assert found.summary.bytes_explained <= found.summary.bytes_differing
+
+
+@pytest.mark.parametrize("name", ["ar", "cpio", "fat", "gzip", "pyc", "squashfs", "tar"])
+def test_every_byte_of_the_head(name: str, tmp_path: Path) -> None:
+    sound, broken = tmp_path / "sound", tmp_path / "broken"
+    sound.write_bytes(sample(name))
+    for at in range(min(96, len(sample(name)))):
+        data = bytearray(sample(name))
+        data[at] ^= 0xFF
+        broken.write_bytes(data)
+        found = compare_artifacts(sound, broken, deep=False, limits=LIMITS)
+        assert found.verdict == "different" and found.divergences
