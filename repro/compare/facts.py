@@ -11,6 +11,8 @@ from repro.formats.base import Member
 
 _SHOWN_VALUE = 256  # bytes of an extended attribute
 
+_BY_KIND = ("device", "link", "mode")  # which only some kinds have: after a change of type, facts but no aspects
+
 Facts = dict[str, Any]
 
 
@@ -61,7 +63,8 @@ def differences(left: Member, right: Member) -> tuple[set[str], Facts, Facts]:
         names = [name for name in sorted(a.keys() | b.keys()) if a.get(name) != b.get(name)]
         if not names:
             continue
-        aspects.add(aspect)
+        if left.kind == right.kind or aspect not in _BY_KIND or (a and b):
+            aspects.add(aspect)
         picked = {name: a[name] for name in names if name in a}, {name: b[name] for name in names if name in b}
         left_facts |= {"xattrs": picked[0]} if aspect == "xattr" else picked[0]
         right_facts |= {"xattrs": picked[1]} if aspect == "xattr" else picked[1]

@@ -94,7 +94,7 @@ def mutated(original: Tree, seed: int) -> Tree:
         node = made[path]
         if node.twin or path in twins or path == ".":  # mksquashfs takes the root's owner and mode as they are
             continue
-        change = rng.randrange(8)
+        change = rng.randrange(9)
         if change == 0 and node.kind not in (DIRECTORY,):
             del made[path]
         elif change == 1 and node.kind not in (SYMLINK,):
@@ -105,6 +105,8 @@ def mutated(original: Tree, seed: int) -> Tree:
             made[path] = replace(node, mtime=node.mtime + 10)
         elif node.kind == FILE and change == 4:
             made[path] = replace(node, xattrs=(("user.new", b"\0\xff"),))
+        elif node.kind == FILE and change == 8:
+            made[path] = replace(node, kind=FIFO, data=b"", xattrs=(), mtime=1)
         elif node.kind == FILE:
             made[path] = replace(node, data=changed(node.data, rng))
         elif node.kind == SYMLINK:
@@ -136,13 +138,13 @@ def expected(left: Tree, right: Tree) -> dict[str, set[str]]:
 
 def _aspects(path: str, a: Node, b: Node, left: Tree, right: Tree) -> set[str]:
     pairs = {
-        "type": (a.kind, b.kind),
         "mode": (a.mode, b.mode),
         "owner": ((a.uid, a.gid), (b.uid, b.gid)),
         "mtime": (a.mtime, b.mtime),
-        "content": (a.data, b.data),
+        "type": (a.kind, b.kind),
+        "content": (a.data, b.data) if a.kind == b.kind else ((), ()),
         "xattr": (a.xattrs, b.xattrs),
-        "device": (a.device, b.device),
+        "device": (a.device, b.device) if a.kind == b.kind else ((), ()),
         "link": ((a.target, _group(path, left)), (b.target, _group(path, right))),
     }
     return {aspect for aspect, (one, other) in pairs.items() if one != other}
