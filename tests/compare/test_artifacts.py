@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import lzma
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -251,3 +252,37 @@ def test_large_members_are_spooled(compare: Compare, tmp_path: Path) -> None:
     big = bytes(range(256)) * (5 << 12)
     pair = [samples.deb(tmp_path, {"big": big + end}) for end in (b"1", b"2")]
     assert ("data.tar.xz", "big") in by_location(compare(*pair))
+
+
+def test_another_type_is_one_aspect(compare: Compare, tmp_path: Path) -> None:
+    sides = []
+    for name, linked in (("a", False), ("b", True)):
+        root = samples.tree(tmp_path / name, {"etc/real": b"x"})
+        (root / "etc/foo").symlink_to("real") if linked else (root / "etc/foo").write_bytes(b"x")
+        os.utime(root / "etc/foo", (1, 1), follow_symlinks=False)
+        os.utime(root / "etc", (1, 1))
+        samples.tool("mksquashfs", root, tmp_path / f"{name}.img", "-quiet", "-no-progress", "-all-root")
+        sides.append((tmp_path / f"{name}.img").read_bytes())
+    (only,) = compare(*sides).divergences
+    assert (only.location, only.aspects) == (("etc/foo",), ("type",))
+    assert only.right == {"type": "symlink", "target": "real"}
+
+
+def test_fat_order_and_attributes(compare: Compare, tmp_path: Path) -> None:
+    images = []
+    for name, order in (("a", "xy"), ("b", "yx")):
+        image = tmp_path / f"{name}.img"
+        image.write_bytes(bytes(720 * 1024))
+        samples.tool("mformat", "-i", image, "-N", "12345678", "-f", "720", "::")
+        for letter in order:
+            (tmp_path / letter).write_text(letter)
+            os.utime(tmp_path / letter, (1_000_000_000, 1_000_000_000))
+            samples.tool("mcopy", "-m", "-i", image, tmp_path / letter, f"::{letter}")
+        if order == "yx":
+            samples.tool("mattrib", "-i", image, "+r", "::x")
+        images.append(image.read_bytes())
+    found = by_location(compare(*images))
+    assert found[()].aspects == ("order",)
+    assert "order of entries of ." in (found[()].left or {})
+    assert "mode" in found["x",].aspects
+    assert (found["x",].right or {})["attributes"] == "read-only+archive"
