@@ -51,6 +51,8 @@ class Walker:
     def blobs(self, location: Location, left: memoryview, right: memoryview, depth: int = 0) -> None:
         """Explain why `left` and `right`, which are not the same bytes, differ. Raises LimitReached."""
         ours, theirs = self._opened(location, "left", left), self._opened(location, "right", right)
+        if ours and theirs:
+            ours, theirs = formats.reconciled(ours, theirs, (left, right))
         if ours is None or theirs is None or ours.format != theirs.format:
             self._leaf(location, left, right)
         elif depth >= self._budget.limits.depth:

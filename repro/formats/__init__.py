@@ -3,6 +3,6 @@
 `opened` picks the module by magic number; `base` is the protocol that all of them share.
 """
 
-from repro.formats.detect import opened
+from repro.formats.detect import opened, reconciled
 
-__all__ = ["opened"]
+__all__ = ["opened", "reconciled"]

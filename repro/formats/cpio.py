@@ -137,7 +137,7 @@ class Cpio:
 
 
 class Initrd:
-    """A `Container` whose members are the archives of an initrd, `segment-1`, `segment-2`…"""
+    """A `Container` whose members are the archives of an initrd: `early-1`, `early-2`… and the last one, `main`."""
 
     format: ClassVar[str] = "initrd"
 
@@ -172,8 +172,10 @@ class Initrd:
 
     def members(self) -> Iterator[Member]:
         for number, (start, end) in enumerate(self._segments, 1):
-            content = Stored(self.view[start:end], start)
-            yield Member(f"segment-{number}", base.FILE, positions=(("segments", number),), content=content)
+            name = "main" if number == len(self._segments) else f"early-{number}"
+            yield Member(
+                name, base.FILE, positions=(("segments", number),), content=Stored(self.view[start:end], start)
+            )
 
     def structures(self) -> Iterator[Structure]:
         return iter(())

@@ -50,3 +50,11 @@ def _disk_opener(view: memoryview) -> Callable[[memoryview], Container] | None:
             continue
         return kind
     return None
+
+
+def reconciled(left: Container, right: Container, views: tuple[memoryview, memoryview]) -> tuple[Container, Container]:
+    """Both containers on `views`; where one is an initrd of several segments, the other as an initrd of one."""
+    kinds = {left.format, right.format}
+    if cpio.Initrd.format in kinds and kinds < {cpio.Initrd.format, cpio.Cpio.format, streams.Stream.format}:
+        return cpio.Initrd(views[0]), cpio.Initrd(views[1])
+    return left, right

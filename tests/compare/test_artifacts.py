@@ -84,7 +84,7 @@ def test_live_image(compare: Compare, tmp_path: Path) -> None:
     assert {location: d.aspects for location, d in found.items()} == {
         ("efi.img",): ("structure",),
         ("efi.img", "etc/hostname"): ("content",),
-        ("live/initrd.img", "segment-2", "etc/hostname"): ("content",),
+        ("live/initrd.img", "main", "etc/hostname"): ("content",),
         ("live/root.squashfs", "etc/hostname"): ("content",),
         ("live/root.squashfs", "usr/m.pyc"): ("content",),
         ("live/root.squashfs", "usr/stamp.gz"): ("content",),
@@ -286,3 +286,11 @@ def test_fat_order_and_attributes(compare: Compare, tmp_path: Path) -> None:
     assert "order of entries of ." in (found[()].left or {})
     assert "mode" in found["x",].aspects
     assert (found["x",].right or {})["attributes"] == "read-only+archive"
+
+
+def test_microcode_on_one_side_alone(compare: Compare, tmp_path: Path) -> None:
+    both = samples.initrd(tmp_path)
+    alone = zstandard.compress(samples.cpio(tmp_path, changed(init=b"other")))
+    found = by_location(compare(both, alone))
+    assert found["early-1",].aspects == ("presence",)
+    assert found["main", "init"].aspects == ("content",)

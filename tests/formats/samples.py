@@ -65,7 +65,9 @@ def fat(folder: Path, files: dict[str, bytes] = FILES, serial: str = "12345678")
     root, image = tree(folder / "root", files), folder / "image"
     image.write_bytes(bytes(720 * 1024))
     tool("mformat", "-i", image, "-N", serial, "-v", "ESP", "-f", "720", "::")
-    (root / "a long file name.cfg").write_bytes(b"set timeout=5\n")
+    long = root / "a long file name.cfg"
+    long.write_bytes(b"set timeout=5\n")
+    os.utime(long, (1_000_000_000, 1_000_000_000))
     (root / "link").unlink()
     tool("mcopy", "-i", image, "-s", "-m", *sorted(root.iterdir()), "::")
     return image.read_bytes()

@@ -167,8 +167,8 @@ def test_archives_against_libarchive(name: str, tmp_path: Path) -> None:
 
 def test_initrd_segments_in_order(tmp_path: Path) -> None:
     found = members(samples.initrd(tmp_path))
-    assert list(found) == ["segment-1", "segment-2"]
-    (inner,) = members(content(found["segment-2"])).values()
+    assert list(found) == ["early-1", "main"]
+    (inner,) = members(content(found["main"])).values()
     assert set(members(content(inner))) == set(samples.FILES)
 
 
