@@ -73,6 +73,10 @@ class WrongBytes(Exception):
     """A source served something else than asked for; the message says what."""
 
 
+class Stopped(Exception):
+    """Another file failed, or somebody pressed Ctrl-C: this one is left as it is."""
+
+
 @dataclass(frozen=True)
 class _Failure:
     wanted: Wanted
@@ -113,8 +117,9 @@ class Fetcher:
         if not plan.obtainable:
             return Fetched(len(plan.present), 0, 0)
         label = f"fetching {len(plan.obtainable)} file{'s' * (len(plan.obtainable) > 1)}"
+        stop = threading.Event()
         with observer.task(label, plan.bytes_to_fetch, unit="bytes") as task:
-            results = parallel(lambda item: self._one(item, task, observer), plan.obtainable, self._workers)
+            results = parallel(lambda item: self._one(item, task, observer, stop), plan.obtainable, self._workers, stop)
         if failures := [result for result in results if result]:
             raise _error(failures)
         return Fetched(len(plan.present), len(plan.obtainable), plan.bytes_to_fetch)
@@ -137,13 +142,16 @@ class Fetcher:
     def _serving(self, archive: str) -> list[Source]:
         return [source for source in self._sources if source.serves(archive)]
 
-    def _one(self, wanted: Wanted, task: Task, observer: Observer) -> _Failure | None:
-        """Fetch one file from the first source that has it; None where it is then in the store."""
+    def _one(self, wanted: Wanted, task: Task, observer: Observer, stop: threading.Event) -> _Failure | None:
+        """Fetch one file from the first source that has it; None where it is then in the store.
+
+        Raises Stopped soon after `stop` is set; what has arrived by then stays, for the next run to resume.
+        """
         with self.store.partial(wanted.sha256) as download:
             if self.store.has(wanted.sha256, wanted.size):  # by another process, while we waited for it
                 task.advance(wanted.size)
                 return None
-            counter = _Counter(task, wanted.size)
+            counter = _Counter(task, wanted.size, stop)
             counter.at(download.size)
             if download.size >= wanted.size:
                 if download.size == wanted.size and download.commit() == wanted.sha256:
@@ -235,10 +243,12 @@ class Fetcher:
 class _Counter:
     """Tells a task how far one file is, also when it falls back to an earlier offset."""
 
-    def __init__(self, task: Task, total: int) -> None:
-        self._task, self._total, self._told = task, total, 0
+    def __init__(self, task: Task, total: int, stop: threading.Event) -> None:
+        self._task, self._total, self._told, self._stop = task, total, 0, stop
 
     def at(self, offset: int) -> None:
+        if self._stop.is_set():
+            raise Stopped
         if offset != self._told:
             self._task.advance(min(offset, self._total) - self._told)
             self._told = min(offset, self._total)
