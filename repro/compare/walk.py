@@ -46,7 +46,7 @@ class Walker:
 
     def __init__(self, findings: Findings, budget: Budget, scratch: Path, leaf: LeafSink) -> None:
         self.findings, self._budget, self._scratch, self._leaf_sink = findings, budget, scratch, leaf
-        self.outermost: tuple[Side, Side] | None = None
+        self.outermost: tuple[Side, Side] | None = None  # unless that is no container, or a compressed stream
 
     def blobs(self, location: Location, left: memoryview, right: memoryview, depth: int = 0) -> None:
         """Explain why `left` and `right`, which are not the same bytes, differ. Raises LimitReached."""
@@ -77,21 +77,24 @@ class Walker:
     ) -> None:
         """Two compressed streams: what they hold if that is a container, else the stream as one leaf."""
         layouts = left[0], right[0]
-        inner = self._inner(location, "left", left[0]), self._inner(location, "right", right[0])
-        ours, theirs = inner
+        ours, theirs = self._inner(location, "left", left[0]), self._inner(location, "right", right[0])
         if ours is None or theirs is None or content.same_bytes(ours, theirs):
             self._leaf(location, left[1], right[1], layouts, same_inside=ours is not None and theirs is not None)
             return
-        opened = self._opened(location, "left", ours), self._opened(location, "right", theirs)
-        if None in opened or any(c and c.format in (_TRANSPARENT, *_LEAVES) for c in opened):
+        if not self._alike(location, ours, theirs):
             self._leaf(location, left[1], right[1], layouts)
             return
+        self.blobs(location, ours, theirs, depth + 1)
         sides = [Side(name, c, view, {}, True) for name, (c, view) in (("left", left), ("right", right))]
-        if opened[0] and opened[1] and opened[0].format == opened[1].format:
-            self.blobs(location, ours, theirs, depth + 1)
-            self._structure(location, sides[0], sides[1], explained=True)
-        else:
-            self._leaf(location, left[1], right[1], layouts)
+        self._structure(location, sides[0], sides[1], explained=True)
+
+    def _alike(self, location: Location, left: memoryview, right: memoryview) -> bool:
+        """Whether both are containers of members that can be walked together."""
+        ours, theirs = self._opened(location, "left", left), self._opened(location, "right", right)
+        if ours is None or theirs is None:
+            return False
+        ours, theirs = formats.reconciled(ours, theirs, (left, right))
+        return ours.format == theirs.format and ours.format not in (_TRANSPARENT, *_LEAVES)
 
     def _inner(self, location: Location, side: str, container: Container) -> memoryview | None:
         try:
@@ -106,7 +109,7 @@ class Walker:
     ) -> None:
         ours = self._side(location, "left", *left)
         theirs = self._side(location, "right", *right)
-        if not location:
+        if not depth:
             self.outermost = ours, theirs
         before = len(self.findings)
         changed = self._members(location, ours, theirs, depth)
