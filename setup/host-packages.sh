@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Have the host packages of a task: setup/host-packages.sh verify|test|bench
+#
+# Looks whether each thing is there (a library, a program, a file), and installs what is missing through apt as
+# root or with sudo that asks no password; else prints the one line to type and fails. Does nothing where all is there.
+set -euo pipefail
+
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+LANG=C LC_ALL=C
+export PATH LANG LC_ALL
+
+case "${1:-}" in verify | test | bench) task=$1 ;; *) echo "usage: $0 verify|test|bench" >&2; exit 2 ;; esac
+
+missing=()  # of each thing, the packages that hold it: names of several releases, split by |
+welcome=()  # the same for what is of use and can be done without
+
+library() { ldconfig -p | grep -F "$1 " >/dev/null || missing+=("$2"); }
+program() { command -v "$1" >/dev/null || missing+=("$2"); }
+file() { compgen -G "$1" >/dev/null || missing+=("$2"); }
+optional() { command -v "$1" >/dev/null || welcome+=("$2"); }
+
+library libarchive.so.13 'libarchive13t64|libarchive13'
+library libmagic.so.1 'libmagic1t64|libmagic1'
+if [ "$(id -u)" != 0 ]; then
+  optional newuidmap uidmap  # without it the fakeroot backend works
+fi
+
+if [ "$task" = test ]; then
+  # oracles, makers of samples, and the virtual machine that boots images
+  program apt-get apt
+  program ar binutils
+  program bzip2 bzip2
+  program cpio cpio
+  program fakeroot fakeroot
+  program git git
+  program gpgv gpgv
+  program lz4 lz4
+  program mcopy mtools
+  program mkfs.vfat dosfstools
+  program mksquashfs squashfs-tools
+  program newuidmap uidmap
+  program qemu-system-x86_64 qemu-system-x86
+  program setpriv util-linux
+  program xorriso xorriso
+  program xz xz-utils
+  program zstd zstd
+  file '/usr/share/OVMF/OVMF_CODE*.fd' ovmf
+fi
+if [ "$task" = bench ]; then
+  program lb live-build
+  program debootstrap debootstrap
+  program mksquashfs squashfs-tools
+  program xorriso xorriso
+fi
+
+if [ ${#missing[@]} = 0 ] && [ ${#welcome[@]} = 0 ]; then exit 0; fi
+
+if ! command -v apt-get >/dev/null; then
+  if [ ${#missing[@]} = 0 ]; then exit 0; fi
+  echo "This host has no apt. Install what holds these Debian packages' files by its own means, then try again:" >&2
+  printf '  %s\n' "${missing[@]//|/ or }" >&2
+  exit 1
+fi
+
+as_root=()
+if [ "$(id -u)" != 0 ]; then
+  if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then as_root=(sudo -n); else as_root=(no); fi
+fi
+
+# The first of the names in $1 that apt knows; the last where it knows none.
+known() {
+  local names name
+  IFS='|' read -ra names <<<"$1"
+  for name in "${names[@]}"; do
+    if apt-cache show --no-all-versions "$name" 2>/dev/null | grep '^Package:' >/dev/null; then break; fi
+  done
+  echo "$name"
+}
+
+if [ "${as_root[*]}" = no ]; then
+  if [ ${#missing[@]} = 0 ]; then exit 0; fi
+  packages=()
+  for each in "${missing[@]}"; do packages+=("$(known "$each")"); done
+  echo "Host packages are missing, and installing them takes root. Type this line, then try again:" >&2
+  echo "  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${packages[*]}" >&2
+  exit 1
+fi
+
+apt() { ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@" </dev/null >&2; }
+
+apt update || echo "apt-get update failed; trying with the lists that are here" >&2
+packages=()
+for each in ${missing[@]+"${missing[@]}"} ${welcome[@]+"${welcome[@]}"}; do packages+=("$(known "$each")"); done
+echo "installing host packages: ${packages[*]}" >&2
+if ! apt install -y --no-install-recommends "${packages[@]}"; then
+  if [ ${#missing[@]} = 0 ]; then exit 0; fi
+  echo "apt could not install what $task needs: ${packages[*]}" >&2
+  exit 1
+fi
