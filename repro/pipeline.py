@@ -202,8 +202,9 @@ def build(
     environment: Environment,
     cached: bool,
     title: str = "build",
+    logs: Path | None = None,
 ) -> Rebuild:
-    """Build `loaded` from `lock` into `folder`, with its log as `build.log` there.
+    """Build `loaded` from `lock` into `folder`; what its programs say goes to `TITLE.log` in `logs` (or `folder`).
 
     `cached` lets stages come from and go to the store. Raises BuildFailed, IntegrityFailure or Unavailable.
     """
@@ -211,7 +212,7 @@ def build(
     started = datetime.now(UTC)
     began = time.monotonic()
     cache = StageCache(place.store, place.observer.note) if cached else None
-    log_path = folder / f"{title}.log"
+    log_path = (logs or folder) / f"{title}.log"
     with _writable(log_path) as log, PeakMemory() as memory, place.observer.task(f"{title}: {loaded.recipe.name}"):
         place.observer.note(f"{title}: backend {backend.name}, log in {log_path}")
         built = build_image(
@@ -296,7 +297,15 @@ def verify(
         target = folder if number == 1 else _fresh(folder / title)
         environment = varied if number % 2 == 0 else baseline
         done[title] = build(
-            loaded, lock, place, target, backend=backend, environment=environment, cached=False, title=title
+            loaded,
+            lock,
+            place,
+            target,
+            backend=backend,
+            environment=environment,
+            cached=False,
+            title=title,
+            logs=folder,
         )
     first, *others = done.values()
     comparisons = tuple(

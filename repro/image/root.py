@@ -51,7 +51,7 @@ def make_root(session: Session, order: Order, opened: Callable[[LockedPackage], 
     for file in order.overlay:
         session.put_bytes(file.data, LAYING)
         session.call(
-            MODULE, "lay", tree=root, path=file.path, source=LAYING, target=file.target, executable=file.executable
+            MODULE, "lay", tree=view, path=file.path, source=LAYING, target=file.target, executable=file.executable
         )
     session.populate(view)
     try:
@@ -59,9 +59,9 @@ def make_root(session: Session, order: Order, opened: Callable[[LockedPackage], 
         session.run(["/bin/sh", "-c", _RELEASE], root=view, env=preloads(session), what="update-initramfs")
     finally:
         session.depopulate(view)
-    session.call(MODULE, "tidy", root=root, preload=PRELOAD)
-    changed = session.call(NORMALIZE, "normalize", root=root, epoch=session.environment.source_date_epoch)
-    session.call(MODULE, "boot_files", tree=root, output=OUTPUT)
+    session.call(MODULE, "tidy", root=view, preload=PRELOAD)
+    changed = session.call(NORMALIZE, "normalize", root=view, epoch=session.environment.source_date_epoch)
+    session.call(MODULE, "boot_files", tree=view, output=OUTPUT)
     _pack(session, view)
     assert isinstance(changed, dict)
     return changed

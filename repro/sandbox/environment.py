@@ -76,7 +76,7 @@ VARIATIONS: dict[str, dict[str, Any]] = {
     "home": {"home": "/nonexistent/home"},
     "user": {"user": "builder", "uid": 1234, "gid": 5678},
     "directory_order": {"directory_order": "shuffle"},
-    "kernel": {"personality": ("uname-2.6",)},
+    "kernel": {"personality": ("linux32",)},  # uname-2.6 is there too, but libc6 refuses to be installed under it
 }
 
 

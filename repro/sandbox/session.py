@@ -20,12 +20,14 @@ from typing import IO, Any
 
 import repro
 from repro.model.errors import BuildFailed, Unavailable
+from repro.model.text import printable
 from repro.sandbox.agent import MAX_MESSAGE
 from repro.sandbox.backend import Backend
 from repro.sandbox.environment import Environment
 
 PROCESSES = 2048  # per sandbox: a fork bomb ends here
-_TAIL = 4000
+_LINES = 15
+_WIDTH = 240
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ class Session:
             how = f"ran longer than {self.timeout:.0f} s" if answer["timed_out"] else f"exited with {answer['code']}"
             if "No space left on device" in text:
                 hint = hint or "the scratch file system is full: raise `scratch` in recipe.toml"
-            raise BuildFailed(f"{what or argv[0]} {how}; its last words:\n{text.strip()[-_TAIL:]}", hint=hint)
+            hint = hint or f"all that was said is in {self.log.name}"
+            raise BuildFailed(f"{what or argv[0]} {how}; its last words:\n{_last_words(text)}", hint=hint)
         return Ran(answer["seconds"], text, answer["peak"])
 
     def daemon(self, argv: Sequence[str], *, privileged: bool = False) -> int:
@@ -257,3 +260,9 @@ class _Tail:
 
     def text(self) -> str:
         return self._end.decode(errors="replace")
+
+
+def _last_words(text: str) -> str:
+    """The end of `text` as a person can read it: few lines, none of them long, control characters escaped."""
+    lines = [printable(line) for line in text.splitlines() if line.strip()]
+    return "\n".join(f"  {line[:_WIDTH]}…" if len(line) > _WIDTH else f"  {line}" for line in lines[-_LINES:])
