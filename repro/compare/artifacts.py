@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from repro import __version__
-from repro.compare import content, diffoscope
+from repro.compare import content, count, diffoscope
 from repro.compare.budget import Budget, LimitReached, Limits
 from repro.compare.content import Interval
 from repro.compare.findings import Findings
@@ -38,12 +38,13 @@ def compare_artifacts(
     observer = observer or Null()
     with observer.task("hashing"):
         sides = _side(left), _side(right)
-    if sides[0].sha256 == sides[1].sha256:
-        return Comparison(sides[0], sides[1], IDENTICAL, Summary(0, 0, 0, 0), tools=_tools())
     limits = limits or Limits()
     if time_limit is not None:
         limits = replace(limits, seconds=time_limit)
     with tempfile.TemporaryDirectory(prefix="repro-compare-") as folder:
+        if sides[0].sha256 == sides[1].sha256:
+            summary = Summary(_entries(left, Path(folder), limits), 0, 0, 0)
+            return Comparison(sides[0], sides[1], IDENTICAL, summary, tools=_tools())
         views = _mapped(left), _mapped(right)
         return _different(sides, views, Path(folder), limits=limits, deep=deep, observer=observer)
 
@@ -108,6 +109,13 @@ def _comparison(sides: tuple[Side, Side], findings: Findings, summary: Summary) 
 
 def _tools(*, used: bool = False) -> dict[str, str]:
     return {"repro": __version__} | ({"diffoscope": diffoscope.version()} if used else {})
+
+
+def _entries(path: Path, scratch: Path, limits: Limits) -> int:
+    try:
+        return count.entries(_mapped(path), Budget(limits), scratch)
+    except (LimitReached, Inconclusive):
+        return 0
 
 
 def _ignore(location: tuple[str, ...], left: memoryview, right: memoryview) -> None:

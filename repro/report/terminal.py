@@ -40,9 +40,11 @@ def _head(comparison: Comparison, width: int, color: bool) -> Iterator[str]:
     yield verdict
     for label, side in (("left ", comparison.left), ("right", comparison.right)):
         yield from _side(label, side, width)
-    if comparison.verdict == IDENTICAL:
-        return
     summary = comparison.summary
+    if comparison.verdict == IDENTICAL:
+        if summary.entries:
+            yield f"{summary.entries} entries compared, 0 divergent"
+        return
     yield _fit(
         f"{summary.entries} entries compared, {summary.divergent} divergent; "
         f"{_bytes(summary.bytes_differing)} differ by position",
