@@ -6,13 +6,15 @@ from repro.model import errors
 from repro.model.comparison import DIFFERENT, IDENTICAL, INCONCLUSIVE
 
 EXIT_DIFFERENT = 1
+EXIT_UNAVAILABLE = 4
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
+EXIT_PIPE = 141  # whoever read our output went away: no verdict was given, so it must not look like one
 
 _ERRORS: dict[type[errors.ReproError], int] = {
     errors.InvalidInput: 2,
     errors.BuildFailed: 3,
-    errors.Unavailable: 4,
+    errors.Unavailable: EXIT_UNAVAILABLE,
     errors.IntegrityFailure: 5,
     errors.PolicyNotMet: 6,
     errors.Inconclusive: 7,

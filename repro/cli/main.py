@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import sys
 from importlib import import_module
 
@@ -9,12 +12,26 @@ import click
 
 from repro import __version__
 from repro.cli.context import Context, default_store
-from repro.cli.exits import EXIT_BUG, EXIT_INTERRUPTED, exit_code
-from repro.model.errors import ReproError
+from repro.cli.exits import EXIT_BUG, EXIT_INTERRUPTED, EXIT_PIPE, EXIT_UNAVAILABLE, exit_code
+from repro.model.errors import BuildFailed, ReproError
+from repro.system.host import LIBARCHIVE, can_load
 from repro.system.progress import observer
 
-# One module a command: `repro.cli.NAME` defines `command`. Loaded only when asked for, so that `--help` is instant.
-COMMANDS = ("pin", "lock", "fetch", "build", "compare", "verify", "report", "store", "doctor")
+_OUTPUT_ERRORS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT)
+
+# One module a command: `repro.cli.NAME` defines `command`. Loaded only when it is asked for: `--help` is instant, and
+# `doctor` works where others cannot.
+COMMANDS = {
+    "pin": "Pin archive suites by snapshot time, InRelease hash and signers.",
+    "lock": "Resolve a recipe to the exact packages that it installs.",
+    "fetch": "Bring everything that a recipe's lock names into the store.",
+    "build": "Make an image once.",
+    "compare": "Say where two artifacts differ.",
+    "verify": "Rebuild an image and say whether the bits are the same.",
+    "report": "Render a comparison that was made before.",
+    "store": "Look at the store of fetched and built things.",
+    "doctor": "Say what this host has and lacks.",
+}
 
 
 class LazyGroup(click.Group):
@@ -26,9 +43,18 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = import_module(f"repro.cli.{cmd_name}").command
+        try:
+            command = import_module(f"repro.cli.{cmd_name}").command
+        except Exception as error:
+            if can_load(LIBARCHIVE):
+                raise
+            raise BuildFailed(f"{LIBARCHIVE} is missing", hint="`repro doctor` says what to install") from error
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -64,9 +90,7 @@ def cli(ctx: click.Context, store: str | None, offline: bool, progress: str, ver
 def main() -> None:
     """Run the command line and exit as DESIGN section 5 says."""
     try:
-        result = cli.main(standalone_mode=False)
-        code = result if isinstance(result, int) else 0
-        sys.stdout.flush()
+        code = _run()
     except click.exceptions.Exit as error:
         code = error.exit_code
     except click.ClickException as error:
@@ -78,18 +102,38 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         print("repro: interrupted; what was finished is kept", file=sys.stderr)
         code = EXIT_INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
-        code = 0
+    except OSError as error:
+        code = _output_failed(error) if error.errno in _OUTPUT_ERRORS else _bug(error)
     except Exception as error:  # everything else is a bug of ours, and must not look like a verdict
         code = _bug(error)
     sys.exit(code)
+
+
+def _run() -> int:
+    """The exit code that the command returned. Not click's own `main`: that one takes EOFError for Ctrl-C and exits
+    with 1, which here means "different", where nobody reads the output."""
+    if "_REPRO_COMPLETE" in os.environ:
+        cli.main(prog_name="repro")  # a shell asks for completions
+    with cli.make_context("repro", sys.argv[1:]) as ctx:
+        result = cli.invoke(ctx)
+    sys.stdout.flush()
+    return result if isinstance(result, int) else 0
 
 
 def _complain(error: ReproError) -> None:
     print(f"repro: {error.message}", file=sys.stderr)
     if error.hint:
         print(f"hint: {error.hint}", file=sys.stderr)
+
+
+def _output_failed(error: OSError) -> int:
+    """Standard output cannot take more: full, or read by nobody. What is left in its buffer is dropped."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if error.errno == errno.EPIPE:
+        return EXIT_PIPE
+    print(f"repro: cannot write the output: {error.strerror}", file=sys.stderr)
+    return EXIT_UNAVAILABLE
 
 
 def _bug(error: Exception) -> int:
