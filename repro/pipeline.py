@@ -231,6 +231,7 @@ def build(
         peak_bytes=memory.bytes,
         backend=backend.name,
         version=__version__,
+        program=program_digest(),
         stages=built.stages,
     )
     return Rebuild(built.files, BuildRecord(_claim(order, loaded, environment, built), run))
@@ -257,7 +258,6 @@ def _claim(order: Order, loaded: Loaded, environment: Environment, built: Built)
         recipe_sha256=order.recipe_sha256,
         lock_sha256=lock_digest(order.lock),
         toolchain_sha256=order.toolchain_sha256,
-        program=program_digest(),
         pins={pin.name: pin.timestamp for pin in loaded.pins.pins},
         environment=environment.facts(),
         normalizers={name: len(paths) for name, paths in built.normalized.items()},

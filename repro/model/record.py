@@ -20,14 +20,12 @@ SCHEMA = "repro/build/v1"
 class Claim:
     """`recipe_sha256` and `lock_sha256` are of the recipe's files and of the lock; `toolchain_sha256` is of the
     toolchain's part of the lock; `pins` maps a pin's name to its timestamp; `environment` are the facts of
-    `Environment`; `normalizers` maps each that changed something to how many paths it changed; `program` is the
-    digest of the code that made the image."""
+    `Environment`; `normalizers` maps each that changed something to how many paths it changed."""
 
     recipe: str
     recipe_sha256: str
     lock_sha256: str
     toolchain_sha256: str
-    program: str
     pins: Mapping[str, str]
     environment: Mapping[str, Any]
     normalizers: Mapping[str, int]
@@ -46,13 +44,15 @@ class StageRun:
 
 @dataclass(frozen=True)
 class Run:
-    """What belongs to one run: `started` is RFC 3339 UTC, `peak_bytes` the most memory the machine lost meanwhile."""
+    """What belongs to one run: `started` is RFC 3339 UTC, `peak_bytes` the most memory the machine lost meanwhile,
+    `program` the digest of our code that reaches the bits, whose release is `version`."""
 
     started: str
     seconds: float
     peak_bytes: int
     backend: str
     version: str
+    program: str
     stages: tuple[StageRun, ...]
 
 
