@@ -13,11 +13,10 @@ NAME = "filesystem.squashfs"
 
 def make_squashfs(session: Session, compression: str) -> None:
     """Write OUTPUT/filesystem.squashfs from OUTPUT/root.tar. Raises BuildFailed."""
-    command = [
-        'exec mksquashfs - "$1" -tar -noappend -no-progress -quiet -exports -comp "$2" < "$3"',
-        "mksquashfs",
-        f"{OUTPUT}/{NAME}",
-        compression,
-        f"{OUTPUT}/root.tar",
-    ]
-    session.run(["/bin/sh", "-c", *command], what="mksquashfs")
+    epoch = session.environment.source_date_epoch
+    # of a tar mksquashfs takes everything but the root's own entry: left alone, that would be writable by all
+    root = ["-root-mode", "0755", "-root-uid", "0", "-root-gid", "0", "-root-time", str(epoch)]
+    options = ["-tar", "-noappend", "-no-progress", "-quiet", "-exports", "-comp", compression, *root]
+    script = 'source=$1; shift; exec mksquashfs - "$@" < "$source"'
+    arguments = [f"{OUTPUT}/root.tar", f"{OUTPUT}/{NAME}", *options]
+    session.run(["/bin/sh", "-c", script, "sh", *arguments], what="mksquashfs")
