@@ -33,6 +33,8 @@ COMMANDS = {
     "doctor": "Say what this host has and lacks.",
 }
 
+SANDBOXED = ("lock", "build", "verify")  # these unpack packages, at the latest after minutes of fetching
+
 
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are used."""
@@ -43,12 +45,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        try:
-            command = import_module(f"repro.cli.{cmd_name}").command
-        except Exception as error:
-            if can_load(LIBARCHIVE):
-                raise
-            raise BuildFailed(f"{LIBARCHIVE} is missing", hint="`repro doctor` says what to install") from error
+        command = import_module(f"repro.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
 
@@ -79,6 +76,10 @@ def cli(ctx: click.Context, store: str | None, offline: bool, progress: str, ver
     invalid recipe, pin or lock; 3 a build step failed; 4 inputs unavailable;
     5 wrong hash or signature; 6 policy not met; 7 inconclusive; 130 interrupted.
     """
+    if ctx.invoked_subcommand in SANDBOXED and not {"-h", "--help"} & set(sys.argv) and not can_load(LIBARCHIVE):
+        raise BuildFailed(
+            f"{LIBARCHIVE} is missing, which unpacks packages", hint="`repro doctor` says what to install"
+        )
     ctx.obj = Context(
         store_path=default_store(store),
         offline=offline,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.worlds import world_with_lock
 from tests.snapshot.world import World, sha256
 
 # A process that a shell put into the background ignores SIGINT and would hand that down to us.
@@ -24,7 +25,7 @@ MAIN = (
 @pytest.fixture
 def stalling(tmp_path: Path) -> Iterator[tuple[World, str]]:
     """A world whose mirror sends half of every file and then says nothing more."""
-    world = World(tmp_path, (1_200_000, 1_200_000))
+    world = world_with_lock(tmp_path, (1_200_000, 1_200_000))
     files, release = world.tree(), threading.Event()
 
     class Handler(BaseHTTPRequestHandler):

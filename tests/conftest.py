@@ -1,0 +1,38 @@
+"""What all tests share: in CI a skipped test is a failure; property tests take more examples when asked to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.users import OrdinaryUser
+
+# No deadline: the machine may be busy with other things, and slow is not wrong.
+settings.register_profile("repro", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fuzz", settings.get_profile("repro"), max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repro"))
+
+# A skip in CI whose reason begins so is about the kind of host, not about something that the set-up forgot.
+ABOUT_THE_HOST = "host:"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Generator[None, Any, Any]:
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not reason.removeprefix("Skipped: ").startswith(ABOUT_THE_HOST):
+            report.outcome = "failed"
+            report.longrepr = f"{item.nodeid} was skipped, and in CI nothing is: {reason}"
+    return report
+
+
+@pytest.fixture(scope="session")
+def ordinary_user() -> Iterator[OrdinaryUser]:
+    user = OrdinaryUser()
+    yield user
+    user.close()
