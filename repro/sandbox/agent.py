@@ -4,8 +4,8 @@ Runs as a program of its own (`start` is its entry), so that no thread or secret
 Nothing of the host is mounted: the root is a tmpfs, files come in and go out as descriptors over the control
 socket. Once the root is changed nothing more can be imported, so everything is imported beforehand.
 
-Protocol: SOCK_SEQPACKET datagrams of JSON. A request is `{"do": NAME, …}` plus up to two descriptors; its answer
-is `{"ok": VALUE}` or `{"error": TEXT}`.
+Protocol (see `wire`): a request is `{"do": NAME, …}` plus up to two descriptors; its answer is `{"ok": VALUE}` or
+`{"error": TEXT}`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from repro.sandbox import kernel, unpack
+from repro.sandbox import kernel, unpack, wire
 
-MAX_MESSAGE = 1 << 17
 DEVICES = ("null", "zero", "full", "random", "urandom")
 LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
 # What /proc tells of the host's devices and boot, hidden behind an empty file or folder.
@@ -36,45 +35,92 @@ HIDDEN = ("cmdline", "partitions", "diskstats", "swaps", "mdstat", "keys", "key-
 # scripts need. Without sys_admin nothing can be mounted; without mknod and net_admin no device or network made.
 CAPABILITIES = frozenset({0, 1, 2, 3, 4, 5, 6, 7, 18, 31})
 _POLL = 0.01
+_PATIENCE = 5.0  # seconds for what a program left behind to die
+_OWN_PROCESSES = 16  # more than the most that programs may have: ours
 _FUSE_FOLDER = "/mnt"
 
 
 def start(control: socket.socket) -> None:
     """Enter the namespaces that the first message describes, then serve until the socket closes. Never returns."""
     kernel.die_with_parent()
-    config = json.loads(control.recv(MAX_MESSAGE))
+    control.set_inheritable(False)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # else programs inside could interrupt their init
+    with open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
+        score.write("1000")  # where memory runs out, the sandbox goes before anything of the host
+    config, _ = wire.receive(control)
+    if config is None:
+        os._exit(1)
     for module in config["preload"]:
         importlib.import_module(module)
     try:
         if config["fuse"] and os.geteuid() == 0:
             _open_fuse()
-        kernel.unshare(
-            kernel.CLONE_NEWUSER
-            | kernel.CLONE_NEWNS
-            | kernel.CLONE_NEWPID
-            | kernel.CLONE_NEWNET
-            | kernel.CLONE_NEWUTS
-            | kernel.CLONE_NEWIPC
-            | kernel.CLONE_NEWCGROUP
-        )
+        kernel.unshare(kernel.CLONE_NEWUSER)
     except OSError as error:
         _fatal(control, str(error))
-    _send(control, {"ok": "unshared"})
-    control.recv(MAX_MESSAGE)  # the outside has written the id maps
-    init = os.fork()
+    wire.send(control, {"ok": "unshared"})
+    control.recv(1)  # the outside has written the id maps
+    try:
+        _become_first_user(config)
+        _enter_namespaces(config)
+        init = os.fork()
+    except OSError as error:
+        _fatal(control, str(error))
     if init:
         _, status = os.waitpid(init, 0)
         os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
     try:
         kernel.die_with_parent()
-        os.setgroups([]) if config["groups"] else None
-        os.setresgid(0, 0, 0)
-        os.setresuid(0, 0, 0)
         _make_root(config)
     except Exception as error:  # the other end waits for a word
         _fatal(control, str(error))
-    _send(control, {"ok": "ready"})
+    wire.send(control, {"ok": "ready"})
     _Init(control).serve()
+
+
+def _become_first_user(config: dict[str, Any]) -> None:
+    """Be 0 of the ids that the outside gave us, and nobody else."""
+    if config["groups"]:
+        os.setgroups([])
+    os.setresgid(0, 0, 0)
+    os.setresuid(0, 0, 0)
+    kernel.set_dumpable()  # a change of ids makes /proc/PID root's, and the maps to come could not be written
+    kernel.die_with_parent()  # a change of ids forgets it
+
+
+def _enter_namespaces(config: dict[str, Any]) -> None:
+    """New namespaces of every kind, within a second user namespace with the same ids as ours.
+
+    The limit on processes holds for each id alone. It is the limit in force when a user namespace is made that
+    bounds all of its ids together, and only where its maker is not real root: hence two of them, one in the other.
+    """
+    most = config["processes"] + _OWN_PROCESSES
+    resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+    reader, writer = os.pipe()
+    helper = os.fork()
+    if not helper:  # stays in the outer of the two, from where the maps of the inner one can be written
+        os.read(reader, 1)
+        try:
+            for kind in ("uid_map", "gid_map"):
+                with open(f"/proc/{os.getppid()}/{kind}", "w", encoding="ascii") as ids:
+                    ids.write(f"0 0 {config['ids']}\n")
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    kernel.unshare(
+        kernel.CLONE_NEWUSER
+        | kernel.CLONE_NEWNS
+        | kernel.CLONE_NEWPID
+        | kernel.CLONE_NEWNET
+        | kernel.CLONE_NEWUTS
+        | kernel.CLONE_NEWIPC
+        | kernel.CLONE_NEWCGROUP
+    )
+    os.write(writer, b"!")
+    os.close(writer)
+    os.close(reader)
+    if os.waitpid(helper, 0)[1]:
+        raise OSError("the id maps of the inner user namespace were refused")
 
 
 def _open_fuse() -> None:
@@ -87,12 +133,8 @@ def _open_fuse() -> None:
 
 
 def _fatal(control: socket.socket, text: str) -> None:
-    _send(control, {"error": text})
+    wire.send(control, {"error": text})
     os._exit(1)
-
-
-def _send(control: socket.socket, message: dict[str, Any]) -> None:
-    control.send(json.dumps(message).encode())
 
 
 def _make_root(config: dict[str, Any]) -> None:
@@ -146,7 +188,8 @@ class _Init:
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
-        self._daemons: set[int] = set()
+        self._daemons: dict[int, str] = {}
+        self._lost = ""
         self._requests: dict[str, Callable[..., Any]] = {
             "run": self._run,
             "daemon": self._daemon,
@@ -161,17 +204,16 @@ class _Init:
     def serve(self) -> None:
         """Answer requests until the other end closes; then end, and with us the whole namespace."""
         while True:
-            data, descriptors, _, _ = socket.recv_fds(self._control, MAX_MESSAGE, 2)
-            if not data:
+            request, descriptors = wire.receive(self._control)
+            if request is None:
                 os._exit(0)
-            request = json.loads(data)
             try:
                 answer = {"ok": self._requests[request.pop("do")](*descriptors, **request)}
             except Exception as error:  # whatever it is, the outside must hear of it
                 answer = {"error": f"{type(error).__name__}: {error}"}
             for descriptor in descriptors:
                 os.close(descriptor)
-            _send(self._control, answer)
+            wire.send(self._control, answer)
 
     def _run(self, output: int, *, timeout: float, **how: Any) -> dict[str, Any]:
         """Run a program to its end; `{"code": N, "seconds": S, "timed_out": BOOL, "peak": BYTES}`."""
@@ -179,17 +221,18 @@ class _Init:
         child = self._spawn(output, **how)
         code = self._wait(child, started + timeout)
         if code is None:
-            os.kill(-1, signal.SIGKILL)  # a fork bomb wins against killing one by one
-            self._daemons.clear()
+            self._kill_all()
         self._sweep()
+        if self._lost and code is not None:
+            raise RuntimeError(f"{self._lost}, which has to run beside the build, was killed")
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
         seconds = time.monotonic() - started
         return {"code": -9 if code is None else code, "seconds": seconds, "timed_out": code is None, "peak": peak}
 
-    def _daemon(self, output: int, **how: Any) -> int:
+    def _daemon(self, output: int, *, argv: list[str], **how: Any) -> int:
         """Start a program that stays until the sandbox ends."""
-        child = self._spawn(output, **how)
-        self._daemons.add(child)
+        child = self._spawn(output, argv=argv, **how)
+        self._daemons[child] = argv[0]
         return child
 
     def _spawn(self, output: int, *, argv: list[str], **how: Any) -> int:
@@ -261,27 +304,53 @@ class _Init:
     def _wait(self, child: int, deadline: float) -> int | None:
         """The exit code of `child` (negative: signal), or None past `deadline`; reaps everything on the way."""
         while time.monotonic() < deadline:
-            with contextlib.suppress(ChildProcessError):
-                pid, status = os.waitpid(-1, os.WNOHANG)
-                if pid == child:
-                    return os.waitstatus_to_exitcode(status)
-                if pid:
-                    continue
-            time.sleep(_POLL)
+            pid, status = self._reap()
+            if pid == child:
+                return os.waitstatus_to_exitcode(status)
+            if not pid:
+                time.sleep(_POLL)
         return None
 
-    def _sweep(self) -> None:
-        """Kill what a program left behind, but not our daemons, until nothing of it is left."""
-        while left := [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) not in self._kept()]:
-            for pid in left:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass
+    def _reap(self) -> tuple[int, int]:
+        """The id and status of a child that ended; 0 where none did. A daemon that ended is remembered as lost."""
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return 0, 0
+        self._lost = self._daemons.pop(pid, self._lost)
+        return pid, status
 
-    def _kept(self) -> set[int]:
-        return {1, *self._daemons}
+    def _sweep(self) -> None:
+        """Kill what a program left behind, but not our daemons, until nothing of it is left.
+
+        First all of it is stopped: while one is killed another could fork, but nothing forks that stands still.
+        """
+        deadline = time.monotonic() + _PATIENCE
+        stopped: set[int] = set()
+        while (left := self._others()) - stopped:
+            _signal(left, signal.SIGSTOP)
+            stopped = left
+            if time.monotonic() > deadline:
+                self._kill_all()
+        while left := self._others():
+            _signal(left, signal.SIGKILL)
+            while self._reap()[0]:
+                pass
+
+    def _kill_all(self) -> None:
+        """Kill everything but ourselves in one system call, against which no fork can run."""
+        os.kill(-1, signal.SIGKILL)
+        self._lost = next(iter(self._daemons.values()), self._lost)
+        self._daemons.clear()
+
+    def _others(self) -> set[int]:
+        return {int(name) for name in os.listdir("/proc") if name.isdigit()} - {1, *self._daemons}
+
+
+def _signal(processes: set[int], number: signal.Signals) -> None:
+    for pid in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _become(
@@ -303,7 +372,7 @@ def _become(
         os.dup2(output, descriptor)
     nothing = os.open("/dev/null", os.O_RDONLY)
     os.dup2(nothing, 0)
-    os.closerange(3, 1024)
+    os.closerange(3, 1024)  # ours close by themselves at the exec
     if root:
         os.chroot(root)
     os.chdir(cwd)
@@ -316,6 +385,7 @@ def _become(
     resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
     if not privileged:
         kernel.keep_capabilities(CAPABILITIES)
+        kernel.forbid_calls()
     for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
 

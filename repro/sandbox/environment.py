@@ -7,10 +7,13 @@ from the host. A variation changes one factor; the bits must not care.
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from repro.model.errors import InvalidInput
+from repro.sandbox.kernel import PERSONALITIES
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -21,8 +24,8 @@ class Environment:
 
     `source_date_epoch` in seconds; `clock_shift` seconds added to the time of day; `umask` as a number;
     `build_path` the folder in which the image grows; `cpus` the most processors (0: all that there are);
-    `directory_order` is `native` or an option of disorderfs (`shuffle`, `reverse`); `personality` names flags of
-    the execution domain; `user`, `uid` and `gid` say who called the build, as sudo's variables would.
+    `directory_order` is `native` or what disorderfs can do (`shuffle`, `reverse`, `sort`); `personality` names flags
+    of the execution domain; `user`, `uid` and `gid` say who called the build, as sudo's variables would.
     """
 
     source_date_epoch: int
@@ -106,12 +109,42 @@ def vary(baseline: Environment, factors: dict[str, str | None]) -> Environment:
 
 
 def _setting(name: str, value: str) -> dict[str, Any]:
-    field, standard = next(iter(VARIATIONS[name].items()))
-    try:
-        if name == "umask":
-            return {field: int(value, 8)}
-        if isinstance(standard, tuple):
-            return {field: tuple(value.split(","))}
-        return {field: type(standard)(value)}
-    except ValueError as error:
-        raise InvalidInput(f"variation {name}: {value!r} is not a value it can take") from error
+    accepted, what = _ACCEPTED[name]
+    if not re.fullmatch(accepted, value):
+        raise InvalidInput(f"variation {name}: {value!r} is not a value it can take", hint=f"it takes {what}")
+    return {next(iter(VARIATIONS[name])): _READ.get(name, str)(value)}
+
+
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+# The toolchain's own folders and those that the stages use: the image's tree cannot be there.
+_TAKEN = "(apt|bin|boot|dev|etc|hold|iso(-work)?|lib\\w*|output|overlay-file|proc|repository|run|sbin|sys|usr|var)"
+_ORDERS = ("native", "reverse", "shuffle", "sort")
+_FLAG = "|".join(PERSONALITIES)
+# For each factor the values it can take, as a pattern and in words.
+_ACCEPTED: dict[str, tuple[str, str]] = {
+    "time": (r"[+-]?[0-9]{1,9}", "seconds to add to the time of day, less than 32 years"),
+    "timezone": (r"(?a:[\w+,/:.<>-]{1,64})", "a zone as in TZ, such as Asia/Tokyo or GMT+12"),
+    "locale": (r"(?a:[\w.@-]{1,64})", "a locale such as fr_CH.UTF-8"),
+    "hostname": (rf"(?=.{{1,64}}\Z){_LABEL}(\.{_LABEL})*", "at most 64 letters, digits, dots and hyphens"),
+    "umask": ("0?[0-7]{1,3}", "an octal number, 0 to 0777"),
+    "cpus": ("[1-9][0-9]{0,4}", "a number of processors, 1 or more"),
+    "build_path": (
+        rf"(?!/{_TAKEN}(/|\Z))(?=.{{1,200}}\Z)(/(?!\.)[A-Za-z0-9._+-]+)+",
+        "an absolute path of letters, digits and ._+- that is not in a folder of the toolchain, such as /srv/build",
+    ),
+    "home": (r"/[^\x00-\x1f\x7f]{0,200}", "an absolute path"),
+    "user": ("[a-z_][a-z0-9_-]{0,31}", "the name of a user"),
+    "directory_order": ("|".join(_ORDERS), f"one of {', '.join(_ORDERS)}"),
+    "kernel": (rf"({_FLAG})(,({_FLAG}))*", f"one or more of {', '.join(PERSONALITIES)}, separated by commas"),
+}
+
+
+def _octal(text: str) -> int:
+    return int(text, 8)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
+_READ: dict[str, Callable[[str], Any]] = {"time": int, "cpus": int, "umask": _octal, "kernel": _words}

@@ -7,7 +7,6 @@ own death or by `kill -9`, the kernel takes files, mounts and processes with it.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import socket
 import subprocess
@@ -19,13 +18,14 @@ from pathlib import Path
 from typing import IO, Any
 
 import repro
-from repro.model.errors import BuildFailed, Unavailable
+from repro.model.errors import BuildFailed, ReproError, Unavailable
 from repro.model.text import printable
-from repro.sandbox.agent import MAX_MESSAGE
+from repro.sandbox import wire
 from repro.sandbox.backend import Backend
 from repro.sandbox.environment import Environment
 
 PROCESSES = 2048  # per sandbox: a fork bomb ends here
+LOGGED = 64 << 20  # the most bytes that one program may add to the log, which lies on the host's disk
 _LINES = 15
 _WIDTH = 240
 
@@ -74,6 +74,8 @@ class Session:
                 writer,
             )
         text = tail.text()
+        if tail.problem:
+            raise Unavailable(f"cannot write {self.log.name}: {tail.problem}", hint="free some space, or use -o")
         if answer["code"]:
             how = f"ran longer than {self.timeout:.0f} s" if answer["timed_out"] else f"exited with {answer['code']}"
             if "No space left on device" in text:
@@ -127,8 +129,9 @@ class Session:
         self._ask({"do": "populate", "root": root, "links": links})
 
     def depopulate(self, root: str) -> None:
-        """Take them away again."""
-        self._ask({"do": "depopulate", "root": root})
+        """Take them away again, unless everything is gone already."""
+        if self._control:
+            self._ask({"do": "depopulate", "root": root})
 
     def _how(self, root: str | None, cwd: str, env: dict[str, str] | None, privileged: bool) -> dict[str, Any]:
         surroundings = self.environment
@@ -156,21 +159,25 @@ class Session:
     def _ask(self, request: dict[str, Any], *descriptors: int) -> Any:
         assert self._control is not None
         try:
-            socket.send_fds(self._control, [json.dumps(request).encode()], list(descriptors))
+            wire.send(self._control, request, descriptors)
             return self._answer()
         except OSError as error:
             raise BuildFailed(f"the sandbox ended unexpectedly ({error})") from error
+        except ReproError:
+            raise
+        except BaseException:
+            self._stop()  # interrupted: whoever reads what the program writes would else wait for its end
+            raise
 
     def _answer(self) -> Any:
         assert self._control is not None
-        data = self._control.recv(MAX_MESSAGE)
-        if not data:
+        answer, _ = wire.receive(self._control)
+        if answer is None:
             raise BuildFailed("the sandbox ended unexpectedly", hint="out of memory? see the kernel's log")
-        answer = json.loads(data)
         if "error" in answer:
             text = answer["error"]
             full = "raise `scratch` in recipe.toml, or free memory" if "No space left" in text else ""
-            raise BuildFailed(f"in the sandbox: {text}", hint=full)
+            raise BuildFailed(f"in the sandbox: {printable(text)}", hint=full)
         return answer["ok"]
 
     def _start(self, *, size: int, fuse: bool) -> None:
@@ -191,15 +198,17 @@ class Session:
         config = {
             "preload": self.preload,
             "groups": not self.backend.fake,
+            "ids": self.backend.uids[1],
+            "processes": PROCESSES,
             "size": size,
             "fuse": fuse,
             "hostname": self.environment.hostname,
         }
         try:
-            here.send(json.dumps(config).encode())
+            wire.send(here, config)
             self._answer()
             self.backend.write_maps(self._agent.pid)
-            here.send(b"mapped")
+            here.send(b"!")
             self._answer()
         except BuildFailed as error:
             hint = error.hint or "this host may forbid user namespaces: `repro doctor` says how to allow them"
@@ -208,6 +217,7 @@ class Session:
     def _stop(self) -> None:
         if self._control:
             self._control.close()
+            self._control = None
         if self._agent:
             self._agent.kill()
             self._agent.wait()
@@ -239,21 +249,34 @@ def open_session(
 
 
 class _Tail:
-    """Copies a pipe to the log in a thread and remembers the end of it."""
+    """Copies a pipe to the log in a thread, up to LOGGED bytes, and remembers the end of it.
+
+    `problem` says why the log could not be written, where it could not; the program must not suffer from it.
+    """
 
     def __init__(self, reader: int, log: IO[bytes]) -> None:
         self._reader, self._log = reader, log
         self._end = bytearray()
+        self.problem = ""
         self._thread = threading.Thread(target=self._drain, daemon=True)
         self._thread.start()
 
     def _drain(self) -> None:
+        room = LOGGED
         with os.fdopen(self._reader, "rb", buffering=0) as stream:
             while chunk := stream.read(1 << 16):
-                self._log.write(chunk)
                 self._end += chunk
                 del self._end[: -(1 << 20)]
-        self._log.flush()
+                if room > 0 and not self.problem:
+                    room -= len(chunk)
+                    self._keep(chunk if room > 0 else chunk[:room] + b"\n[the rest of what it wrote is left out]\n")
+
+    def _keep(self, data: bytes) -> None:
+        try:
+            self._log.write(data)
+            self._log.flush()
+        except OSError as error:
+            self.problem = error.strerror or str(error)
 
     def finish(self) -> None:
         self._thread.join()
