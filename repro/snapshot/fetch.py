@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from repro.model.errors import InvalidInput
+from repro.model.errors import IntegrityFailure, InvalidInput, Unavailable
 from repro.model.lock import Lock, LockedIndex
 from repro.model.pin import PinSet
-from repro.snapshot.fetcher import Fetched, Fetcher, Plan
+from repro.snapshot.fetcher import BlobStore, Fetched, Fetcher, Plan
 from repro.snapshot.index import fetch_indexes, index_entry, wanted_index
 from repro.snapshot.pins import PinProof
 from repro.snapshot.sources import Wanted
+from repro.system.pool import parallel
 from repro.system.progress import Observer
 
 
@@ -42,15 +44,45 @@ def plan_lock(lock: Lock, pins: PinSet, proofs: Mapping[str, PinProof], fetcher:
 def fetch_lock(
     lock: Lock, pins: PinSet, proofs: Mapping[str, PinProof], fetcher: Fetcher, observer: Observer
 ) -> Fetched:
-    """Have every .deb and every index of `lock` in the store. `proofs` are those of the pins, by their name.
+    """Have every .deb and every index of `lock` in the store, whole. `proofs` are those of the pins, by their name.
 
+    What the store holds already is hashed now: damage is told, set aside and fetched anew.
     Raises InvalidInput where the lock names a pin that is not in `pins`, or an index other than the one that the
-    signed Release names, and what `Fetcher.ensure` raises.
+    signed Release names, IntegrityFailure where something damaged cannot be had again, and what `Fetcher.ensure`
+    raises.
     """
-    for index in lock.indexes:
-        _agreeing(index, proofs)
-    indexes = [(proofs[index.pin].pin, proofs[index.pin].release, index.path) for index in lock.indexes]
-    return fetch_indexes(indexes, fetcher, observer, wanted_packages(lock, pins))[1]
+    agreeing = [(_agreeing(index, proofs), index) for index in lock.indexes]
+    indexes = [(proof.pin, proof.release, index.path) for proof, index in agreeing]
+    packages = wanted_packages(lock, pins)
+    labels = {index.sha256: f"{index.pin} {index.path}" for index in lock.indexes}
+    labels |= {item.sha256: item.label for item in (*packages, *(wanted_index(*index) for index in indexes))}
+    damaged = _set_damaged_aside(labels, fetcher.store, observer)
+    try:
+        return fetch_indexes(indexes, fetcher, observer, packages)[1]
+    except Unavailable as error:
+        if lost := [label for sha256, label in damaged.items() if not fetcher.store.has(sha256)]:
+            message = f"damaged in the store, and not to be had again: {', '.join(lost)}; {error.message}"
+            raise IntegrityFailure(message, hint=error.hint) from error
+        raise
+
+
+def _set_damaged_aside(labels: Mapping[str, str], store: BlobStore, observer: Observer) -> dict[str, str]:
+    """Hash what `store` holds of the blobs in `labels`: those that were damaged, and are in its quarantine now."""
+
+    def problem(sha256: str) -> str:
+        try:
+            with store.open_verified(sha256):
+                return ""
+        except IntegrityFailure as error:
+            return error.message
+
+    present = [sha256 for sha256 in labels if store.has(sha256)]
+    damaged = {}
+    for sha256, why in zip(present, parallel(problem, present, os.cpu_count() or 1), strict=True):
+        if why:
+            damaged[sha256] = labels[sha256]
+            observer.note(f"{labels[sha256]}: damaged: {why}")
+    return damaged
 
 
 def wanted_packages(lock: Lock, pins: PinSet) -> list[Wanted]:

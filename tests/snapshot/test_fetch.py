@@ -205,7 +205,7 @@ def test_a_stale_lock_against_a_moved_pin(world: World, server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("nope", "there: tiny"), ("../x", "recipe.toml"), ("tiny", "repro lock tiny")]
+    ("name", "said"), [("nope", "there are: tiny"), ("../x", "there are: tiny"), ("tiny", "repro lock tiny")]
 )
 def test_recipes_that_are_not_there(world: World, name: str, said: str) -> None:
     (world.folder / "recipes/tiny/recipe.lock").unlink()
@@ -306,6 +306,49 @@ def test_a_rotten_blob_is_fetched_anew(world: World, server: Server) -> None:
     assert (again["fetched"], again["bytes_fetched"]) == (1, 20000)
     assert [row[0] for row in server.log[asked:]] == [world.url_path(1)]
     assert world.run("store", "verify", env=env).returncode == 0
+
+
+def damage(world: World, name: str, how: str) -> None:
+    path = Store(world.store).path(name)
+    body = path.read_bytes()
+    path.unlink()
+    path.write_bytes({"altered": b"x" + body[1:], "truncated": body[:-1], "longer": body + b"x"}[how])
+
+
+@pytest.mark.parametrize("what", ["package", "index"])
+@pytest.mark.parametrize("how", ["altered", "truncated", "longer"])
+def test_damage_in_the_store_is_told_and_repaired(world: World, server: Server, what: str, how: str) -> None:
+    server.files = world.tree()
+    env = world.environment(f"{server.base}/debian")
+    assert world.run("fetch", "tiny", env=env).returncode == 0
+    good = world.stored()
+    damage(world, wanted(world, 1).sha256 if what == "package" else sha256(world.packages), how)
+    done = world.run("fetch", "tiny", env=env)
+    assert done.returncode == 0, done.stderr
+    assert "damaged" in done.stderr
+    assert "quarantine" in done.stderr
+    assert world.stored() == good
+    assert world.run("store", "verify", env=env).returncode == 0
+    assert len(list((world.store / "quarantine").iterdir())) == 1
+
+
+@pytest.mark.parametrize("how", ["altered", "truncated"])
+@pytest.mark.parametrize("where", ["offline", "mirror gone"])
+def test_damage_in_the_store_that_cannot_be_repaired(world: World, server: Server, how: str, where: str) -> None:
+    server.files = world.tree()
+    env = world.environment(f"{server.base}/debian")
+    assert world.run("fetch", "tiny", env=env).returncode == 0
+    good = world.stored()
+    name = wanted(world, 1).sha256
+    damage(world, name, how)
+    server.files = {}
+    done = world.run(*(["--offline"] if where == "offline" else []), "fetch", "tiny", env=env)
+    assert done.returncode == 5, done.stderr
+    assert "damaged" in done.stderr
+    assert "pkg1" in done.stderr
+    assert "hint:" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert world.stored() == good - {name}, "what was whole is kept, what was not is not used"
 
 
 def test_plain_integrity_class(world: World, server: Server) -> None:

@@ -22,9 +22,12 @@ from typing import Any
 from pysequoia import ArmorKind, Cert, SignatureMode, Tsk, armor, sign
 from pysequoia.packet import PacketPile
 
+from repro.lock.resolve import inputs_digest
 from repro.model.lock import Lock, LockedIndex, LockedPackage
 from repro.model.lock import encode as encode_lock
 from repro.model.pin import TIMESTAMP, Pin, PinSet
+from repro.model.recipe import decode
+from repro.sandbox.toolchain import PACKAGES
 from repro.snapshot.pins import save_pin_set
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -205,9 +208,8 @@ class World:
             "debian", "tiny", ("main",), ("amd64",), self.timestamp, sha256(self.inrelease),
             (self.certificate.fingerprint.upper(),),
         )  # fmt: skip
-        save_pin_set(
-            self.folder / "snapshots", PinSet("tiny", (pin,)), {"debian/tiny": self.inrelease}, [self.certificate]
-        )
+        pins = PinSet("tiny", (pin,))
+        save_pin_set(self.folder / "snapshots", pins, {"debian/tiny": self.inrelease}, [self.certificate])
         locked = tuple(
             LockedPackage(f"pkg{n}", f"1.0+b{n}", "amd64", f"pkg{n} 1.0", path, len(body), sha256(body), "debian/tiny")
             for n, (path, body) in enumerate(self.bodies.items())
@@ -215,8 +217,10 @@ class World:
         index = LockedIndex("debian/tiny", "main/binary-amd64/Packages", len(self.packages), sha256(self.packages))
         recipe = self.folder / "recipes" / "tiny"
         recipe.mkdir(parents=True)
-        (recipe / "recipe.lock").write_text(encode_lock(Lock("tiny", "0" * 64, 1, (index,), locked, ())))
-        (recipe / "recipe.toml").write_text(
+        text = (
             'schema = "repro/recipe/v1"\nsummary = "A test"\npins = "tiny"\narchitecture = "amd64"\n'
             'packages = ["pkg0"]\noutputs = ["iso"]\n'
         )
+        (recipe / "recipe.toml").write_text(text)
+        inputs = inputs_digest(decode("tiny", text, "recipe.toml"), pins, PACKAGES)
+        (recipe / "recipe.lock").write_text(encode_lock(Lock("tiny", inputs, 1, (index,), locked, ())))
