@@ -35,6 +35,7 @@ HIDDEN = ("cmdline", "partitions", "diskstats", "swaps", "mdstat", "keys", "key-
 # scripts need. Without sys_admin nothing can be mounted; without mknod and net_admin no device or network made.
 CAPABILITIES = frozenset({0, 1, 2, 3, 4, 5, 6, 7, 18, 31})
 _POLL = 0.01
+_STACK = 8 << 20  # the kernel's default; how many arguments fit in a command line follows from it
 _PATIENCE = 5.0  # seconds for what a program left behind to die
 _OWN_PROCESSES = 16  # more than the most that programs may have: ours
 _FUSE_FOLDER = "/mnt"
@@ -44,6 +45,7 @@ def start(control: socket.socket) -> None:
     """Enter the namespaces that the first message describes, then serve until the socket closes. Never returns."""
     kernel.die_with_parent()
     control.set_inheritable(False)
+    _reset_signals()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # else programs inside could interrupt their init
     with open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
         score.write("1000")  # where memory runs out, the sandbox goes before anything of the host
@@ -76,6 +78,13 @@ def start(control: socket.socket) -> None:
         _fatal(control, str(error))
     wire.send(control, {"ok": "ready"})
     _Init(control).serve()
+
+
+def _reset_signals() -> None:
+    """Nothing blocked or ignored: a caller under nohup, or one that ignores its children, hands that down."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
 def _become_first_user(config: dict[str, Any]) -> None:
@@ -382,12 +391,12 @@ def _become(
     kernel.set_personality(personality)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 4096))
+    resource.setrlimit(resource.RLIMIT_STACK, (_STACK, resource.getrlimit(resource.RLIMIT_STACK)[1]))
     resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
     if not privileged:
         kernel.keep_capabilities(CAPABILITIES)
         kernel.forbid_calls()
-    for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
+    _reset_signals()
 
 
 if __name__ == "__main__":
