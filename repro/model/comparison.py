@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from repro.model import reading
 from repro.model.errors import InvalidInput
+from repro.model.reading import count, one_of, optional, rows, sha256, text
 from repro.model.text import readable_json
 
 SCHEMA = "repro/comparison/v1"
@@ -108,24 +109,41 @@ def decode(data: bytes) -> Comparison:
     Raises InvalidInput where `data` is not such a document.
     """
     try:
-        raw = json.loads(data)
-        if raw.pop("schema") != SCHEMA:
-            raise InvalidInput(f"not a {SCHEMA} document")
+        raw = reading.document(data, SCHEMA)
         return Comparison(
-            left=Side(**raw["left"]),
-            right=Side(**raw["right"]),
-            verdict=raw["verdict"],
-            summary=Summary(**raw["summary"]),
-            divergences=tuple(_divergence(d) for d in raw["divergences"]),
-            unexamined=tuple(Unexamined(tuple(u["location"]), u["reason"]) for u in raw["unexamined"]),
-            tools=raw["tools"],
+            left=_side(raw["left"]),
+            right=_side(raw["right"]),
+            verdict=one_of(raw["verdict"], (IDENTICAL, DIFFERENT, INCONCLUSIVE)),
+            summary=Summary(**{name: count(value) for name, value in raw["summary"].items()}),
+            divergences=rows(raw["divergences"], _divergence),
+            unexamined=rows(raw["unexamined"], lambda u: Unexamined(rows(u["location"], text), text(u["reason"]))),
+            tools={name: text(version) for name, version in raw["tools"].items()},
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InvalidInput(f"not a valid {SCHEMA} document: {error}") from error
+    except reading.WRONG as error:
+        raise InvalidInput(f"not a valid {SCHEMA} document: {type(error).__name__}: {error}") from error
+
+
+def _side(raw: dict[str, Any]) -> Side:
+    return Side(text(raw["name"]), optional(raw["size"], count), sha256(raw["sha256"]))
 
 
 def _divergence(raw: dict[str, Any]) -> Divergence:
-    raw["location"] = tuple(raw["location"])
-    raw["aspects"] = tuple(raw["aspects"])
-    raw["ranges"] = tuple(Range(**r) for r in raw["ranges"])
-    return Divergence(**raw)
+    return Divergence(
+        location=rows(raw["location"], text),
+        aspects=rows(raw["aspects"], lambda aspect: one_of(aspect, ASPECTS)),
+        left=optional(raw["left"], _facts),
+        right=optional(raw["right"], _facts),
+        ranges=rows(raw["ranges"], _range),
+        **{name: optional(raw[name], text) for name in ("cause", "package", "detail")},
+    )
+
+
+def _facts(raw: Any) -> Facts:
+    if not isinstance(raw, dict):
+        raise TypeError(f"{raw!r} is not an object")
+    return raw
+
+
+def _range(raw: dict[str, Any]) -> Range:
+    side = one_of(raw["side"], ("left", "right", "both"))
+    return Range(side, count(raw["start"]), count(raw["end"]), text(raw["structure"]))

@@ -104,7 +104,7 @@ def decode(text: str, where: str) -> Lock:
     """
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InvalidInput(f"{where}: {error}", hint="write it again with `repro lock`") from error
     if raw.get("schema") != SCHEMA:
         raise InvalidInput(f"{where}: key schema must be {SCHEMA!r}", hint="write it again with `repro lock`")

@@ -79,7 +79,7 @@ def decode(name: str, text: str, where: str) -> PinSet:
     """
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InvalidInput(f"{where}: {error}") from error
     if raw.pop("schema", None) != SCHEMA:
         raise InvalidInput(f"{where}: key schema must be {SCHEMA!r}")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import asdict, dataclass
+from typing import Any
 
+from repro.model import reading
 from repro.model.artifact import Artifact
 from repro.model.errors import InvalidInput
+from repro.model.reading import count, rows, sha256, text
 from repro.model.text import readable_json
 
 SCHEMA = "repro/published/v1"
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,18 @@ def encode(published: Published) -> bytes:
 def decode(data: bytes, where: str) -> Published:
     """The document in `data`; `where` names it in messages. Raises InvalidInput."""
     try:
-        raw = json.loads(data)
-        if raw["schema"] != SCHEMA:
-            raise InvalidInput(f"{where}: not a {SCHEMA} document")
-        artifacts = tuple(
-            Artifact(str(row["name"]), str(row["kind"]), int(row["size"]), str(row["sha256"]))
-            for row in raw["artifacts"]
+        raw = reading.document(data, SCHEMA)
+        return Published(
+            text(raw["recipe"]),
+            sha256(raw["lock_sha256"]),
+            count(raw["source_date_epoch"]),
+            rows(raw["artifacts"], _artifact),
         )
-        if not all(_SHA256.fullmatch(artifact.sha256) for artifact in artifacts):
-            raise InvalidInput(f"{where}: an artifact's sha256 is not 64 hex digits")
-        return Published(str(raw["recipe"]), str(raw["lock_sha256"]), int(raw["source_date_epoch"]), artifacts)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InvalidInput(f"{where}: not a valid {SCHEMA} document: {error}") from error
+    except InvalidInput as error:
+        raise InvalidInput(f"{where}: {error.message}") from error
+    except reading.WRONG as error:
+        raise InvalidInput(f"{where}: not a valid {SCHEMA} document: {type(error).__name__}: {error}") from error
+
+
+def _artifact(raw: dict[str, Any]) -> Artifact:
+    return Artifact(text(raw["name"]), text(raw["kind"]), count(raw["size"]), sha256(raw["sha256"]))

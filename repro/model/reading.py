@@ -1,0 +1,63 @@
+"""Values out of a JSON document that somebody else may have written: of the right type, or refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from repro.model.errors import InvalidInput
+
+Value = TypeVar("Value")
+
+# What reading a wrong document may raise: no JSON, too deep, a key or a type that is wrong.
+WRONG = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
+
+def document(data: bytes, schema: str) -> dict[str, Any]:
+    """The object in `data`, without its `schema` key. Raises InvalidInput where that is another one, or WRONG."""
+    raw = json.loads(data)
+    if not isinstance(raw, dict) or raw.pop("schema", None) != schema:
+        raise InvalidInput(f"not a {schema} document")
+    return raw
+
+
+def text(value: Any) -> str:
+    """`value`, a string. Raises TypeError."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not text")
+    return value
+
+
+def count(value: Any) -> int:
+    """`value`, a whole number from 0 up. Raises TypeError."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise TypeError(f"{value!r} is not a count")
+    return value
+
+
+def sha256(value: Any) -> str:
+    """`value`, 64 hex digits. Raises TypeError or ValueError."""
+    digest = text(value)
+    if len(digest) != 64 or digest.strip("0123456789abcdef"):
+        raise ValueError(f"{digest!r} is not a sha256")
+    return digest
+
+
+def rows(value: Any, read: Callable[[Any], Value]) -> tuple[Value, ...]:
+    """Each item of the list `value`, read. Raises TypeError."""
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is not a list")
+    return tuple(read(item) for item in value)
+
+
+def optional(value: Any, read: Callable[[Any], Value]) -> Value | None:
+    """`value` read, or None where it is null."""
+    return None if value is None else read(value)
+
+
+def one_of(value: Any, known: tuple[str, ...]) -> str:
+    """`value`, one of `known`. Raises ValueError."""
+    if value not in known:
+        raise ValueError(f"{value!r} is none of {', '.join(known)}")
+    return text(value)

@@ -1,0 +1,237 @@
+"""Every file codec: what was written is read again, bit by bit; what is wrong is refused by line or key."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from repro.model import comparison, lock, pin, published, recipe
+from repro.model.errors import InvalidInput
+from repro.model.pin import parse_timestamp
+from tests.model.strategies import COMPARISONS, LOCKS, PACKAGES, PIN_SETS, PUBLISHED
+from tests.schemas import check
+from tests.users import ROOT
+
+
+def ordered(value: lock.Lock) -> lock.Lock:
+    """As the file sorts it."""
+    return replace(
+        value,
+        indexes=tuple(sorted(value.indexes, key=lambda i: (i.pin, i.path))),
+        image=tuple(sorted(value.image, key=lambda p: (p.name, p.arch))),
+        toolchain=tuple(sorted(value.toolchain, key=lambda p: (p.name, p.arch))),
+    )
+
+
+@given(LOCKS)
+def test_locks(value: lock.Lock) -> None:
+    text = lock.encode(value)
+    assert lock.decode(text, "here") == ordered(value)
+    assert lock.encode(lock.decode(text, "here")) == text
+
+
+@given(LOCKS, PACKAGES)
+def test_a_package_more_is_a_line_more(value: lock.Lock, package: lock.LockedPackage) -> None:
+    before = lock.encode(value).splitlines()
+    after = lock.encode(replace(value, image=(*value.image, package))).splitlines()
+    assert len(after) == len(before) + 1
+    extra = list(after)
+    for line in before:
+        extra.remove(line)
+    assert tomllib.loads("p = [" + extra[0] + "]")["p"][0]["sha256"] == package.sha256
+
+
+@given(LOCKS)
+def test_packages_are_each_named_once(value: lock.Lock) -> None:
+    hashes = [package.sha256 for package in value.packages]
+    assert len(hashes) == len(set(hashes))
+    assert set(hashes) == {package.sha256 for package in (*value.image, *value.toolchain)}
+
+
+@given(PIN_SETS)
+def test_pins(value: pin.PinSet) -> None:
+    text = pin.encode(value)
+    assert pin.decode(value.name, text, "here") == value
+    for each in value.pins:
+        assert value.pin(each.name) == each
+        assert each.time.strftime(pin.TIMESTAMP).zfill(16) == each.timestamp
+    with pytest.raises(InvalidInput, match="has no pin nope/nope"):
+        value.pin("nope/nope")
+
+
+@given(PUBLISHED)
+def test_published(value: published.Published) -> None:
+    data = published.encode(value)
+    assert published.decode(data, "here") == value
+    check(data)
+
+
+@given(COMPARISONS)
+def test_comparisons(value: comparison.Comparison) -> None:
+    data = comparison.encode(value)
+    assert comparison.decode(data) == value
+    assert comparison.encode(comparison.decode(data)) == data
+    assert data.isascii()
+    check(data)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where something can be changed; facts are open to what a format finds."""
+    if path:
+        yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        if not (path[:1] == ("divergences",) and key in ("left", "right")):
+            yield from leaves(inner, (*path, key))
+
+
+@given(st.data())
+def test_a_document_with_one_value_changed_is_refused_unless_its_schema_allows_it(data: st.DataObject) -> None:
+    codecs = [
+        (comparison.encode(data.draw(COMPARISONS)), comparison.decode, comparison.encode),
+        (published.encode(data.draw(PUBLISHED)), lambda text: published.decode(text, "here"), published.encode),
+    ]
+    for encoded, decode, encode in codecs:
+        document = json.loads(encoded)
+        *above, last = data.draw(st.sampled_from(sorted(leaves(document), key=str)))
+        place = document
+        for key in above:
+            place = place[key]
+        place[last] = data.draw(JSON)
+        try:
+            found = decode(json.dumps(document).encode())
+        except InvalidInput as error:
+            assert error.message
+        else:
+            again = json.loads(encode(found))
+            if not any(row["aspects"] == [] for row in again.get("divergences", [])) and again.get("artifacts", [1]):
+                check(json.dumps(again))
+
+
+@pytest.mark.parametrize("opened", ["[", '{"a":'])
+def test_a_document_that_is_too_deep_is_refused(opened: str) -> None:
+    deep = opened * 200_000
+    with pytest.raises(InvalidInput):
+        comparison.decode(deep.encode())
+    with pytest.raises(InvalidInput):
+        published.decode(deep.encode(), "here")
+    for read in (lock.decode, lambda t, w: pin.decode("x", t, w), lambda t, w: recipe.decode("x", t, w)):
+        with pytest.raises(InvalidInput):
+            read("a = " + "[" * 200_000, "here")
+
+
+@given(st.binary(max_size=200))
+def test_noise_is_refused(data: bytes) -> None:
+    for decode in (comparison.decode, lambda text: published.decode(text, "here")):
+        with pytest.raises(InvalidInput):
+            decode(data)
+    text = data.decode("utf-8", "replace")
+    for read in (lock.decode, lambda t, w: pin.decode("x", t, w), lambda t, w: recipe.decode("x", t, w)):
+        with pytest.raises(InvalidInput, match=r"^here: "):
+            read(text, "here")
+
+
+RECIPE = """schema = "repro/recipe/v1"
+summary = "A test"
+pins = "bookworm"
+architecture = "amd64"
+packages = ["systemd", "live-boot", "systemd"]
+outputs = ["iso"]
+"""
+
+
+def test_a_recipe_and_its_defaults() -> None:
+    found = recipe.decode("tiny", RECIPE, "here")
+    assert (found.name, found.packages, found.outputs) == ("tiny", ("systemd", "live-boot"), ("iso",))
+    assert (found.compression, found.volume, found.timeout, found.scratch) == ("zstd", "REPRO", 1800, 8 << 30)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('pins = "../etc"', "here: key pins: '../etc' is not valid"),
+        ("pins = 3", "here: key pins: 3 is not valid"),
+        ('architecture = "s390x"', "key architecture: 's390x' is not valid"),
+        ("packages = []", "key packages: [] is not valid (expected a list that is not empty)"),
+        ('packages = "systemd"', "key packages: 'systemd' is not valid"),
+        ('packages = ["a b"]', "key packages: 'a b' is not valid"),
+        ('packages = ["--option"]', "key packages: '--option' is not valid"),
+        ('outputs = ["iso", "dvd"]', "key outputs: 'dvd' is not valid"),
+        ('compression = "brotli"', "key compression: 'brotli' is not valid"),
+        ('volume = "lower case"', "key volume: 'lower case' is not valid"),
+        (f'volume = "{"A" * 33}"', "key volume"),
+        ('cmdline = "a\\nb"', "key cmdline"),
+        ('summary = "a\\u001bb"', "key summary"),
+        ("timeout = 0", "key timeout: 0 is not valid (expected a whole number above 0)"),
+        ("timeout = true", "key timeout: True is not valid"),
+        ("timeout = 1.5", "key timeout: 1.5 is not valid"),
+        ("scratch = -1", "key scratch: -1 is not valid"),
+        ("colour = 1", "here: unknown key colour"),
+        ("pins = ", "here: Invalid value (at line"),
+    ],
+)
+def test_what_is_wrong_in_a_recipe_is_named(line: str, said: str) -> None:
+    key = line.split(" ", 1)[0]
+    kept = "".join(row for row in RECIPE.splitlines(keepends=True) if not row.startswith(f"{key} "))
+    with pytest.raises(InvalidInput) as caught:
+        recipe.decode("tiny", f"{kept}{line}\n", "here")
+    assert said in caught.value.message
+
+
+@pytest.mark.parametrize("key", ["summary", "pins", "architecture", "packages", "outputs"])
+def test_what_is_missing_in_a_recipe_is_named(key: str) -> None:
+    kept = "".join(row for row in RECIPE.splitlines(keepends=True) if not row.startswith(f"{key} "))
+    with pytest.raises(InvalidInput, match=f"here: key {key} is missing"):
+        recipe.decode("tiny", kept, "here")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "20260711T101637",
+        "20261301T000000Z",
+        "20260230T000000Z",
+        "20260711T250000Z",
+        "2026-07-11",
+        "",
+        "20260711T101637Z\n",
+    ],
+)
+def test_times_that_are_none(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_timestamp(text)
+
+
+def test_what_is_no_hash_is_refused() -> None:
+    good = published.Published("minimal", "ab" * 32, 1, ())
+    document = json.loads(published.encode(good))
+    for wrong in ("ab", "AB" * 32, "ab" * 33, "", None, 7):
+        document["artifacts"] = [{"name": "a", "kind": "iso", "size": 1, "sha256": wrong}]
+        with pytest.raises(InvalidInput):
+            published.decode(json.dumps(document).encode(), "here")
+
+
+def test_the_files_of_this_project() -> None:
+    for path in ROOT.glob("recipes/*/recipe.toml"):
+        found = recipe.decode(path.parent.name, path.read_text(encoding="utf-8"), str(path))
+        assert (ROOT / "snapshots" / f"{found.pins}.toml").exists()
+    for path in ROOT.glob("recipes/*/recipe.lock"):
+        text = path.read_text(encoding="utf-8")
+        assert lock.encode(lock.decode(text, str(path))) == text
+    for path in ROOT.glob("snapshots/*.toml"):
+        text = path.read_text(encoding="utf-8")
+        assert pin.encode(pin.decode(path.stem, text, str(path))) == text
