@@ -1,0 +1,50 @@
+"""QEMU's own door (QMP, a JSON object a line): we ask it for screenshots only."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any
+
+from repro.boot.errors import BootFailed
+
+
+class Monitor:
+    """A QMP connection; `timeout` is in seconds, for each answer."""
+
+    def __init__(self, connection: socket.socket, timeout: float = 30) -> None:
+        connection.settimeout(timeout)
+        self._connection = connection
+        self._lines = connection.makefile("rb")
+        self._ready = False
+
+    def ask(self, command: str, **arguments: object) -> Any:
+        """The answer to one QMP command. Raises BootFailed where QEMU refuses it or does not answer."""
+        if not self._ready:
+            self._ready = True
+            self._next()  # the greeting
+            self.ask("qmp_capabilities")
+        request = json.dumps({"execute": command, "arguments": arguments})
+        try:
+            self._connection.sendall(request.encode() + b"\n")
+        except OSError as error:
+            raise BootFailed(f"QEMU does not listen: {error}") from error
+        while True:
+            answer = self._next()
+            if "error" in answer:
+                raise BootFailed(f"QEMU refused {command}: {answer['error'].get('desc', 'no reason given')}")
+            if "return" in answer:  # else an event
+                return answer["return"]
+
+    def screenshot(self, path: str) -> None:
+        """Write what the screen shows to `path`, as PNG. Raises BootFailed (QEMU before 7.1 cannot)."""
+        self.ask("screendump", filename=path, format="png")
+
+    def _next(self) -> dict[str, Any]:
+        try:
+            line = self._lines.readline()
+            answer = json.loads(line)
+        except (OSError, ValueError) as error:
+            raise BootFailed(f"QEMU does not answer: {error}") from error
+        assert isinstance(answer, dict)
+        return answer
