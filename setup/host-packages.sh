@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
-# Have the host packages of a task: setup/host-packages.sh verify|test|bench
+# Have the host packages of a task: setup/host-packages.sh [--list] verify|test|bench
 #
 # Looks whether each thing is there (a library, a program, a file), and installs what is missing through apt as
 # root or with sudo that asks no password; else prints the one line to type and fails. Does nothing where all is there.
+# --list only names the packages that are missing.
 set -euo pipefail
 
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 LANG=C LC_ALL=C
 export PATH LANG LC_ALL
 
-case "${1:-}" in verify | test | bench) task=$1 ;; *) echo "usage: $0 verify|test|bench" >&2; exit 2 ;; esac
+list=
+if [ "${1:-}" = --list ]; then list=yes; shift; fi
+case "${1:-}" in verify | test | bench) task=$1 ;; *) echo "usage: $0 [--list] verify|test|bench" >&2; exit 2 ;; esac
 
 missing=()  # of each thing, the packages that hold it: names of several releases, split by |
 welcome=()  # the same for what is of use and can be done without
@@ -55,6 +58,21 @@ fi
 
 if [ ${#missing[@]} = 0 ] && [ ${#welcome[@]} = 0 ]; then exit 0; fi
 
+# The first of the names in $1 that apt knows; the last where it knows none.
+known() {
+  local names name
+  IFS='|' read -ra names <<<"$1"
+  for name in "${names[@]}"; do
+    if apt-cache show --no-all-versions "$name" 2>/dev/null | grep '^Package:' >/dev/null; then break; fi
+  done
+  echo "$name"
+}
+
+if [ -n "$list" ]; then
+  for each in ${missing[@]+"${missing[@]}"}; do known "$each"; done
+  exit 0
+fi
+
 if ! command -v apt-get >/dev/null; then
   if [ ${#missing[@]} = 0 ]; then exit 0; fi
   echo "This host has no apt. Install what holds these Debian packages' files by its own means, then try again:" >&2
@@ -66,16 +84,6 @@ as_root=()
 if [ "$(id -u)" != 0 ]; then
   if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then as_root=(sudo -n); else as_root=(no); fi
 fi
-
-# The first of the names in $1 that apt knows; the last where it knows none.
-known() {
-  local names name
-  IFS='|' read -ra names <<<"$1"
-  for name in "${names[@]}"; do
-    if apt-cache show --no-all-versions "$name" 2>/dev/null | grep '^Package:' >/dev/null; then break; fi
-  done
-  echo "$name"
-}
 
 if [ "${as_root[*]}" = no ]; then
   if [ ${#missing[@]} = 0 ]; then exit 0; fi

@@ -42,6 +42,7 @@ apt() { ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get
 
 install() { # install PACKAGE…
   if ! may_install; then
+    set -- "$@" $("$(dirname "$0")/host-packages.sh" --list verify) # one line for all that will be needed
     echo "No Python here can make a virtual environment. Type this line, then try again:" >&2
     echo "  sudo apt-get update && sudo apt-get install -y --no-install-recommends $*" >&2
     exit 1
