@@ -78,17 +78,20 @@ def build(
 
 
 def _known(order: Order, ids: Mapping[str, str], cache: StageCache | None) -> dict[str, Mapping[str, Blob]]:
-    """The stages that need not be done: the last one if it is cached, else all before the first that is not."""
+    """The stages that need not be done: those that publish if all of these are cached, else all before the first
+    that is not."""
     known: dict[str, Mapping[str, Blob]] = {}
     if cache is None:
         return known
-    last = order.stages[-1]
-    if found := cache.get(ids[last]):
-        return {last: found}
-    for stage in order.stages:
-        if not (found := cache.get(ids[stage])):
+    publishing = [stage for stage in order.stages if not set(_OUTPUTS[stage]).isdisjoint(_published(order))]
+    for stages in (publishing, order.stages):
+        known = {}
+        for stage in stages:
+            if not (found := cache.get(ids[stage])):
+                break
+            known[stage] = found
+        if len(known) == len(stages):
             break
-        known[stage] = found
     return known
 
 
