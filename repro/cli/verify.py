@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from pathlib import Path
@@ -96,7 +97,7 @@ def command(
             write_reports(comparison, reports)
         if publish and result.verdict == IDENTICAL:
             claim = next(iter(result.rebuilds.values())).record.claim
-            write_file(project.reports / f"{recipe}.json", pipeline.publish(claim, lock.source_date_epoch))
+            _publish(project.reports / f"{recipe}.json", pipeline.publish(claim, lock.source_date_epoch))
     for comparison in result.comparisons:
         show(comparison)
     click.echo(text)
@@ -143,6 +144,12 @@ def _summary(result: pipeline.Verification) -> str:
     lines.append(f"published: {result.published}")
     lines.append(f"verdict: {result.verdict}")
     return "\n".join(lines)
+
+
+def _publish(path: Path, document: bytes) -> None:
+    with contextlib.suppress(OSError):  # where it cannot be made, the file in it cannot be written
+        path.parent.mkdir(exist_ok=True)
+    write_file(path, document)
 
 
 def _write(result: pipeline.Verification, folder: Path, text: str) -> None:

@@ -154,7 +154,8 @@ class World:
             for number, size in enumerate(sizes)
         }
         self.date = now() - timedelta(seconds=5)
-        self.packages = "".join(f"Filename: {path}\n\n" for path in self.bodies).encode() * 50
+        rows = (f"Filename: {path}\nSHA256: {sha256(body)}\n\n" for path, body in self.bodies.items())
+        self.packages = "".join(rows).encode() * 50
         self.indexes = {
             "main/binary-amd64/Packages": self.packages,
             "main/binary-amd64/Packages.gz": gzip.compress(self.packages),

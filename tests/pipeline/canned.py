@@ -1,0 +1,96 @@
+"""A project whose image is not built but copied, so that everything around the building can be tested in a second."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.pipeline.bench import MAIN
+from tests.schemas import check
+from tests.snapshot.world import World
+
+# The second picture is that of a build with another umask. SLOW is where to sleep, in a program that we started.
+CANNED = f"""
+import os, shutil
+from repro import pipeline
+from repro.image.build import Built
+from repro.system.run import run
+
+def image(order, environment, backend, *, folder, log, observer, **_):
+    varied = environment.umask != 0o022
+    with observer.task("root file system"):
+        if os.environ.get("SLOW") == ("second" if varied else "first"):
+            run(["sleep", "300"])
+    target = folder / (order.recipe.name + ".squashfs")
+    shutil.copyfile(os.environ["SECOND" if varied else "FIRST"], target)
+    return Built((target,), {{}}, ())
+
+def compare(*args, **kwargs):
+    if os.environ.get("SLOW") == "compare":
+        with kwargs["observer"].task("comparing slowly"):
+            run(["sleep", "300"])
+    return real(*args, **kwargs)
+
+real, pipeline.compare_artifacts, pipeline.build_image = pipeline.compare_artifacts, compare, image
+{MAIN}
+"""
+
+
+class Canned:
+    """`world` with its packages fetched, and two pictures: `first` and, with one file changed, `second`."""
+
+    def __init__(self, folder: Path, world: World) -> None:
+        self.world = world
+        self.project = world.folder
+        recipe = self.project / "recipes/tiny/recipe.toml"
+        recipe.write_text(recipe.read_text().replace('"iso"', '"squashfs"'))
+        self.first, self.second = folder / "first.squashfs", folder / "second.squashfs"
+        for path, text in ((self.first, "one\n"), (self.second, "two\n")):
+            tree = folder / f"{path.stem}-tree"
+            (tree / "etc").mkdir(parents=True)
+            (tree / "etc/changing").write_text(text)
+            (tree / "etc/constant").write_text("the same\n" * 1000)
+            subprocess.run(
+                ["mksquashfs", tree, path, "-noappend", "-all-root", "-all-time", "0", "-mkfs-time", "0", "-quiet"],
+                check=True,
+                capture_output=True,
+            )
+
+    @property
+    def out(self) -> Path:
+        return self.project / "out/tiny"
+
+    def environment(self, second: Path | None = None, **extra: str) -> dict[str, str]:
+        return {
+            **self.world.environment(),
+            "TMPDIR": str(self.project / "tmp"),
+            "FIRST": str(self.first),
+            "SECOND": str(second or self.first),
+            **extra,
+        }
+
+    def run(self, *args: str, second: Path | None = None, env: Mapping[str, str] | None = None) -> Any:
+        """`repro ARGS`, offline unless the store lacks something."""
+        (self.project / "tmp").mkdir(exist_ok=True)
+        return self.world.run(*args, env=self.environment(second, **(env or {})), code=CANNED)
+
+    def publish(self, **changes: Any) -> None:
+        """Publish what a build gave, with `changes`."""
+        claim = json.loads((self.out / "build.json").read_text())["builds"]["rebuild-1"]["claim"]
+        document = {
+            "schema": "repro/published/v1",
+            "recipe": "tiny",
+            "lock_sha256": claim["lock_sha256"],
+            "source_date_epoch": claim["environment"]["source_date_epoch"],
+            "artifacts": claim["artifacts"],
+            **changes,
+        }
+        (self.project / "reports").mkdir(exist_ok=True)
+        (self.project / "reports/tiny.json").write_text(json.dumps(document))
+
+    def comparison(self, number: int = 1) -> Any:
+        name = "comparison.json" if number == 1 else f"comparison-{number}.json"
+        return check((self.out / name).read_bytes())
