@@ -8,7 +8,7 @@ from typing import Any
 
 from repro.model import reading
 from repro.model.errors import InvalidInput
-from repro.model.reading import count, one_of, optional, rows, sha256, text
+from repro.model.reading import count, one_of, optional, rows, sha256, some, text, word
 from repro.model.text import readable_json
 
 SCHEMA = "repro/comparison/v1"
@@ -116,7 +116,7 @@ def decode(data: bytes) -> Comparison:
             verdict=one_of(raw["verdict"], (IDENTICAL, DIFFERENT, INCONCLUSIVE)),
             summary=Summary(**{name: count(value) for name, value in raw["summary"].items()}),
             divergences=rows(raw["divergences"], _divergence),
-            unexamined=rows(raw["unexamined"], lambda u: Unexamined(rows(u["location"], text), text(u["reason"]))),
+            unexamined=rows(raw["unexamined"], lambda u: Unexamined(rows(u["location"], text), word(u["reason"]))),
             tools={name: text(version) for name, version in raw["tools"].items()},
         )
     except reading.WRONG as error:
@@ -130,7 +130,7 @@ def _side(raw: dict[str, Any]) -> Side:
 def _divergence(raw: dict[str, Any]) -> Divergence:
     return Divergence(
         location=rows(raw["location"], text),
-        aspects=rows(raw["aspects"], lambda aspect: one_of(aspect, ASPECTS)),
+        aspects=some(raw["aspects"], lambda aspect: one_of(aspect, ASPECTS)),
         left=optional(raw["left"], _facts),
         right=optional(raw["right"], _facts),
         ranges=rows(raw["ranges"], _range),
@@ -146,4 +146,4 @@ def _facts(raw: Any) -> Facts:
 
 def _range(raw: dict[str, Any]) -> Range:
     side = one_of(raw["side"], ("left", "right", "both"))
-    return Range(side, count(raw["start"]), count(raw["end"]), text(raw["structure"]))
+    return Range(side, count(raw["start"]), count(raw["end"]), word(raw["structure"]))

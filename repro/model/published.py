@@ -8,7 +8,7 @@ from typing import Any
 from repro.model import reading
 from repro.model.artifact import Artifact
 from repro.model.errors import InvalidInput
-from repro.model.reading import count, rows, sha256, text
+from repro.model.reading import count, sha256, some, word
 from repro.model.text import readable_json
 
 SCHEMA = "repro/published/v1"
@@ -34,10 +34,10 @@ def decode(data: bytes, where: str) -> Published:
     try:
         raw = reading.document(data, SCHEMA)
         return Published(
-            text(raw["recipe"]),
+            word(raw["recipe"]),
             sha256(raw["lock_sha256"]),
             count(raw["source_date_epoch"]),
-            rows(raw["artifacts"], _artifact),
+            some(raw["artifacts"], _artifact),
         )
     except InvalidInput as error:
         raise InvalidInput(f"{where}: {error.message}") from error
@@ -46,4 +46,4 @@ def decode(data: bytes, where: str) -> Published:
 
 
 def _artifact(raw: dict[str, Any]) -> Artifact:
-    return Artifact(text(raw["name"]), text(raw["kind"]), count(raw["size"]), sha256(raw["sha256"]))
+    return Artifact(word(raw["name"]), word(raw["kind"]), count(raw["size"]), sha256(raw["sha256"]))

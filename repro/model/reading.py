@@ -29,6 +29,13 @@ def text(value: Any) -> str:
     return value
 
 
+def word(value: Any) -> str:
+    """`value`, text that is not empty. Raises TypeError or ValueError."""
+    if not text(value):
+        raise ValueError("an empty text where a name is expected")
+    return text(value)
+
+
 def count(value: Any) -> int:
     """`value`, a whole number from 0 up. Raises TypeError."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
@@ -49,6 +56,14 @@ def rows(value: Any, read: Callable[[Any], Value]) -> tuple[Value, ...]:
     if not isinstance(value, list):
         raise TypeError(f"{value!r} is not a list")
     return tuple(read(item) for item in value)
+
+
+def some(value: Any, read: Callable[[Any], Value]) -> tuple[Value, ...]:
+    """As `rows`, where there is at least one and no two are the same. Raises TypeError or ValueError."""
+    found = rows(value, read)
+    if not found or any(item in found[:number] for number, item in enumerate(found)):
+        raise ValueError(f"{value!r} is empty, or names something twice")
+    return found
 
 
 def optional(value: Any, read: Callable[[Any], Value]) -> Value | None:

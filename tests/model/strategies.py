@@ -85,7 +85,7 @@ PUBLISHED = st.builds(
     recipe=SLUGS,
     lock_sha256=SHA256,
     source_date_epoch=COUNTS,
-    artifacts=st.lists(ARTIFACTS, min_size=1, max_size=3).map(tuple),
+    artifacts=st.lists(ARTIFACTS, min_size=1, max_size=3, unique_by=lambda a: a.name).map(tuple),
 )
 
 LOCATIONS = st.lists(FILE_NAMES, max_size=3).map(tuple)

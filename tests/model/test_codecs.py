@@ -117,9 +117,7 @@ def test_a_document_with_one_value_changed_is_refused_unless_its_schema_allows_i
         except InvalidInput as error:
             assert error.message
         else:
-            again = json.loads(encode(found))
-            if not any(row["aspects"] == [] for row in again.get("divergences", [])) and again.get("artifacts", [1]):
-                check(json.dumps(again))
+            check(encode(found))
 
 
 @pytest.mark.parametrize("opened", ["[", '{"a":'])
