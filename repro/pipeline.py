@@ -29,6 +29,7 @@ from repro.model.comparison import DIFFERENT, IDENTICAL, INCONCLUSIVE, Compariso
 from repro.model.errors import InvalidInput, Unavailable
 from repro.model.lock import Lock, LockedIndex
 from repro.model.pin import PinSet
+from repro.model.project import Project
 from repro.model.published import Published
 from repro.model.recipe import Recipe
 from repro.model.record import BuildRecord, Claim, Run
@@ -44,25 +45,6 @@ from repro.store import StageCache, Store
 from repro.system.hashing import sha256_file
 from repro.system.memory import PeakMemory
 from repro.system.progress import Observer
-
-
-@dataclass(frozen=True)
-class Project:
-    """The folders that a project is made of."""
-
-    root: Path
-
-    @property
-    def recipes(self) -> Path:
-        return self.root / "recipes"
-
-    @property
-    def snapshots(self) -> Path:
-        return self.root / "snapshots"
-
-    @property
-    def reports(self) -> Path:
-        return self.root / "reports"
 
 
 @dataclass(frozen=True)

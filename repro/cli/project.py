@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from repro.model.errors import InvalidInput
-from repro.pipeline import Project
+from repro.model.project import Project
 
 
 def find_project(start: Path | None = None) -> Project:

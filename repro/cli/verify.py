@@ -37,7 +37,8 @@ _DIGEST = re.compile(r"sha256:([0-9a-fA-F]{64})")
     "factors",
     multiple=True,
     type=click.Choice(pipeline.all_factors()),
-    help="Vary only this factor; may be given several times.  [default: all]",
+    metavar="FACTOR",
+    help=f"Vary only this; may be given several times: {', '.join(pipeline.all_factors())}.  [default: all]",
 )
 @click.option("--deep/--shallow", default=True, show_default=True, help="Have diffoscope explain what diverges.")
 @click.option("--publish", is_flag=True, help="When the rebuilds agree, write the result to reports/RECIPE.json.")

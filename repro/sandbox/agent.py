@@ -23,22 +23,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from repro.sandbox import kernel, unpack, wire
+from repro.sandbox import enclosure, kernel, unpack, wire
 
-DEVICES = ("null", "zero", "full", "random", "urandom")
-LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
-# What /proc tells of the host's devices and boot, hidden behind an empty file or folder.
-HIDDEN = ("cmdline", "partitions", "diskstats", "swaps", "mdstat", "keys", "key-users", "kcore", "kallsyms", "modules",
-          "timer_list", "sched_debug", "sysrq-trigger", "iomem", "ioports", "scsi", "acpi", "bus", "fs", "driver",
-          "asound")  # fmt: skip
 # chown, dac_override, dac_read_search, fowner, fsetid, kill, setgid, setuid, sys_chroot, setfcap: what maintainer
 # scripts need. Without sys_admin nothing can be mounted; without mknod and net_admin no device or network made.
 CAPABILITIES = frozenset({0, 1, 2, 3, 4, 5, 6, 7, 18, 31})
 _POLL = 0.01
 _STACK = 8 << 20  # the kernel's default; how many arguments fit in a command line follows from it
 _PATIENCE = 5.0  # seconds for what a program left behind to die
-_OWN_PROCESSES = 16  # more than the most that programs may have: ours
-_FUSE_FOLDER = "/mnt"
 
 
 def start(control: socket.socket) -> None:
@@ -56,15 +48,15 @@ def start(control: socket.socket) -> None:
         importlib.import_module(module)
     try:
         if config["fuse"] and os.geteuid() == 0:
-            _open_fuse()
+            enclosure.open_fuse()
         kernel.unshare(kernel.CLONE_NEWUSER)
     except OSError as error:
         _fatal(control, str(error))
     wire.send(control, {"ok": "unshared"})
     control.recv(1)  # the outside has written the id maps
     try:
-        _become_first_user(config)
-        _enter_namespaces(config)
+        enclosure.become_first_user(config)
+        enclosure.enter_namespaces(config)
         init = os.fork()
     except OSError as error:
         _fatal(control, str(error))
@@ -73,7 +65,7 @@ def start(control: socket.socket) -> None:
         os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
     try:
         kernel.die_with_parent()
-        _make_root(config)
+        enclosure.make_root(config)
     except Exception as error:  # the other end waits for a word
         _fatal(control, str(error))
     wire.send(control, {"ok": "ready"})
@@ -87,109 +79,9 @@ def _reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
-def _become_first_user(config: dict[str, Any]) -> None:
-    """Be 0 of the ids that the outside gave us, and nobody else."""
-    if config["groups"]:
-        os.setgroups([])
-    os.setresgid(0, 0, 0)
-    os.setresuid(0, 0, 0)
-    kernel.set_dumpable()  # a change of ids makes /proc/PID root's, and the maps to come could not be written
-    kernel.die_with_parent()  # a change of ids forgets it
-
-
-def _enter_namespaces(config: dict[str, Any]) -> None:
-    """New namespaces of every kind, within a second user namespace with the same ids as ours.
-
-    The limit on processes holds for each id alone. It is the limit in force when a user namespace is made that
-    bounds all of its ids together, and only where its maker is not real root: hence two of them, one in the other.
-    """
-    most = config["processes"] + _OWN_PROCESSES
-    resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
-    reader, writer = os.pipe()
-    helper = os.fork()
-    if not helper:  # stays in the outer of the two, from where the maps of the inner one can be written
-        os.read(reader, 1)
-        try:
-            for kind in ("uid_map", "gid_map"):
-                with open(f"/proc/{os.getppid()}/{kind}", "w", encoding="ascii") as ids:
-                    ids.write(f"0 0 {config['ids']}\n")
-        except OSError:
-            os._exit(1)
-        os._exit(0)
-    kernel.unshare(
-        kernel.CLONE_NEWUSER
-        | kernel.CLONE_NEWNS
-        | kernel.CLONE_NEWPID
-        | kernel.CLONE_NEWNET
-        | kernel.CLONE_NEWUTS
-        | kernel.CLONE_NEWIPC
-        | kernel.CLONE_NEWCGROUP
-    )
-    os.write(writer, b"!")
-    os.close(writer)
-    os.close(reader)
-    if os.waitpid(helper, 0)[1]:
-        raise OSError("the id maps of the inner user namespace were refused")
-
-
-def _open_fuse() -> None:
-    """As real root, in a mount namespace of our own: a /dev/fuse that ids without privilege may open too."""
-    kernel.unshare(kernel.CLONE_NEWNS)
-    kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
-    kernel.mount("tmpfs", _FUSE_FOLDER, "tmpfs", kernel.MS_NOSUID | kernel.MS_NOEXEC, "mode=755,size=4k")
-    os.mknod(f"{_FUSE_FOLDER}/fuse", 0o020666, os.stat("/dev/fuse").st_rdev)
-    os.chmod(f"{_FUSE_FOLDER}/fuse", 0o666)
-
-
 def _fatal(control: socket.socket, text: str) -> None:
     wire.send(control, {"error": text})
     os._exit(1)
-
-
-def _make_root(config: dict[str, Any]) -> None:
-    """An empty tmpfs as root, with /proc of the new process namespace and a handful of device nodes."""
-    new = "/tmp"
-    kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
-    kernel.mount("tmpfs", new, "tmpfs", kernel.MS_NOSUID, f"mode=755,uid=0,gid=0,size={config['size']}")
-    os.umask(0o022)
-    for folder in ("proc", "dev", "old", "sys"):
-        os.mkdir(f"{new}/{folder}")
-    _device_folder(f"{new}/dev", "/dev", DEVICES)
-    if config["fuse"]:
-        own = f"{_FUSE_FOLDER}/fuse"
-        _bind(own if os.path.exists(own) else "/dev/fuse", f"{new}/dev/fuse")
-    for name, target in LINKS.items():
-        os.symlink(target, f"{new}/dev/{name}")
-    kernel.mount("proc", f"{new}/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
-    with open(f"{new}/proc/sys/user/max_user_namespaces", "w", encoding="utf-8") as limit:
-        limit.write("0")  # a namespace of its own would give a hook back what the bounding set took
-    _hide(f"{new}/proc")
-    kernel.pivot_root(new, f"{new}/old")
-    os.chdir("/")
-    kernel.umount("/old")
-    os.rmdir("/old")
-    kernel.set_hostname(config["hostname"])
-
-
-def _device_folder(folder: str, source: str, names: tuple[str, ...]) -> None:
-    kernel.mount("tmpfs", folder, "tmpfs", kernel.MS_NOSUID | kernel.MS_NOEXEC, "mode=755,size=64k,uid=0,gid=0")
-    for name in names:
-        _bind(f"{source}/{name}", f"{folder}/{name}")
-
-
-def _bind(source: str, target: str) -> None:
-    """Show the file `source` at `target`, which is made for it."""
-    os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o666))
-    kernel.mount(source, target, flags=kernel.MS_BIND)
-
-
-def _hide(proc: str) -> None:
-    for name in HIDDEN:
-        path = f"{proc}/{name}"
-        if os.path.isdir(path):
-            kernel.mount("/tmp/sys", path, flags=kernel.MS_BIND)  # the new root's empty folder
-        elif os.path.exists(path):
-            kernel.mount("/dev/null", path, flags=kernel.MS_BIND)
 
 
 class _Init:
@@ -302,8 +194,8 @@ class _Init:
         for folder in ("proc", "dev"):
             os.makedirs(f"{root}/{folder}", exist_ok=True)
         kernel.mount("/proc", f"{root}/proc", flags=kernel.MS_BIND | kernel.MS_REC)
-        _device_folder(f"{root}/dev", "/dev", DEVICES)
-        for name, target in LINKS.items() if links else ():
+        enclosure.device_folder(f"{root}/dev", "/dev", enclosure.DEVICES)
+        for name, target in enclosure.LINKS.items() if links else ():
             os.symlink(target, f"{root}/dev/{name}")
 
     def _depopulate(self, *, root: str) -> None:

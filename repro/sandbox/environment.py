@@ -24,7 +24,7 @@ class Environment:
 
     `source_date_epoch` in seconds; `clock_shift` seconds added to the time of day; `umask` as a number;
     `build_path` the folder in which the image grows; `cpus` the most processors (0: all that there are);
-    `directory_order` is `native` or what disorderfs can do (`shuffle`, `reverse`, `sort`); `personality` names flags
+    `directory_order` is `native` or what disorderfs can do (`shuffle`, `reverse`); `personality` names flags
     of the execution domain; `user`, `uid` and `gid` say who called the build, as sudo's variables would.
     """
 
@@ -118,7 +118,7 @@ def _setting(name: str, value: str) -> dict[str, Any]:
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
 # The toolchain's own folders and those that the stages use: the image's tree cannot be there.
 _TAKEN = "(apt|bin|boot|dev|etc|hold|iso(-work)?|lib\\w*|output|overlay-file|proc|repository|run|sbin|sys|usr|var)"
-_ORDERS = ("native", "reverse", "shuffle", "sort")
+_ORDERS = ("native", "reverse", "shuffle")
 _FLAG = "|".join(PERSONALITIES)
 # For each factor the values it can take, as a pattern and in words.
 _ACCEPTED: dict[str, tuple[str, str]] = {
