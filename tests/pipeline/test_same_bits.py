@@ -13,7 +13,7 @@ import pytest
 
 from repro.model.text import canonical_json
 from repro.sandbox.backend import NAMES
-from tests.pipeline.bench import TINY, Bench, Person, leavings, record
+from tests.pipeline.bench import Bench, Person, leavings, record
 from tests.pipeline.conftest import Built
 from tests.schemas import check
 from tests.users import ROOT
@@ -216,32 +216,3 @@ def test_verify_tiny_with_everything_varied(bench: Bench, built: Built, well_fil
     for name in ("comparison.json", "comparison-2.json", "report.txt"):
         assert (out / name).exists()
     assert not (out / "rebuild-2").exists(), "what is identical is not kept twice"
-
-
-def test_hooks_that_fail_or_never_end(bench: Bench, built: Built) -> None:
-    clone, seconds = built.clone, record(built.out)["run"]["seconds"]
-    recipes = {
-        "failing": (TINY, "echo 'out of cheese' >&2; exit 7", "exited with 7"),
-        "endless": (f"{TINY}timeout = {max(20, int(seconds))}\n", "sleep 1000000 & wait", "ran longer than"),
-    }
-    for name, (text, hook, how) in recipes.items():
-        clone.recipe(name, text)
-        clone.lock_like("tiny", name)
-        clone.write(f"recipes/{name}/hooks/50-{name}", f"#!/bin/sh\n{hook}\n", 0o755)
-        done = bench.run("--offline", "build", name, clone=clone, store=built.store)
-        assert done.returncode == 3, done.stderr
-        assert f"hook 50-{name} {how}" in done.stderr
-        assert "out of cheese" in done.stderr or name != "failing"
-        assert "hint:" in done.stderr
-        assert "Traceback" not in done.stderr
-        assert leavings(bench, clone.folder) == []
-
-
-def test_scratch_too_small(bench: Bench, built: Built) -> None:
-    built.clone.recipe("cramped", f"{TINY}scratch = {150 << 20}\n")
-    built.clone.lock_like("tiny", "cramped")
-    done = bench.run("--offline", "build", "cramped", clone=built.clone, store=built.store)
-    assert done.returncode == 3, done.stderr
-    assert "scratch" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert leavings(bench, built.clone.folder) == []
