@@ -110,7 +110,8 @@ def _ordered_view(session: Session, root: str) -> str:
     view = f"{root}-{session.environment.directory_order}"
     session.call(MODULE, "make_folder", path=view)
     option = f"--{session.environment.directory_order}-dirents=yes"
-    session.daemon(["disorderfs", "--multi-user=yes", "-f", option, root, view], privileged=True)
+    users = f"--multi-user={'no' if session.backend.fake else 'yes'}"  # needs setgroups, which a single id has not
+    session.daemon(["disorderfs", users, "-f", option, root, view], privileged=True)
     session.call(MODULE, "wait_for_mount", path=view)
     return view
 
