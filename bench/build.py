@@ -65,9 +65,11 @@ def main() -> int:
                 )
                 continue
             theirs.append(built)
-            say(f"live-build: {built.seconds:.1f} s")
+            say(f"live-build: {built.seconds:.1f} s, load {os.getloadavg()[0]:.1f} at its end")
             ours.append(repro_build(lock, work))
-            say(f"repro: {ours[-1].seconds:.1f} s, peak {ours[-1].peak_mb} MB")
+            say(
+                f"repro: {ours[-1].seconds:.1f} s, peak {ours[-1].peak_mb} MB, load {os.getloadavg()[0]:.1f} at its end"
+            )
     compare(ours[-1], theirs[-1])
     repro_s, live_build_s = (statistics.median(each.seconds for each in built) for built in (ours, theirs))
     peak = max(each.peak_mb for each in ours)
