@@ -70,7 +70,12 @@ def built(bench: Bench, locked: tuple[Clone, Path]) -> Built:
 
 @pytest.fixture(scope="session")
 def well_filled_store(bench: Bench, built: Built) -> Path:
-    """A store for the recipes of the project: a copy of $REPRO_TEST_STORE, if there is one, else the tiny one's."""
+    """A store with all that the project's recipes need: from $REPRO_TEST_STORE where there is one, else fetched."""
     given = os.environ.get("REPRO_TEST_STORE")
-    store = bench.folder / "well-filled"
-    return bench.clone_store(Path(given) if given else built.store, store.name, owner=os.getuid() + 0)
+    store = bench.clone_store(Path(given) if given else built.store, "well-filled", os.getuid())
+    clone = bench.clone("well-filled-clone")
+    for name in ("minimal", "unstable"):
+        clone.project(name)
+        done = bench.run("fetch", name, clone=clone, store=store)
+        assert done.returncode == 0, done.stderr
+    return store
