@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from tests.sandbox.fixtures import backend, factory, light, lock, sandbox, store, user
+from tests.sandbox.fixtures import any_factory, backend, factory, light, lock, sandbox, store, user
 
-__all__ = ["backend", "factory", "light", "lock", "sandbox", "store", "user"]
+__all__ = ["any_factory", "backend", "factory", "light", "lock", "sandbox", "store", "user"]

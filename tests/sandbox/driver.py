@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 from repro.model import lock as locks  # noqa: E402
 from repro.sandbox import kernel, toolchain  # noqa: E402
 from repro.sandbox.backend import choose  # noqa: E402
-from repro.sandbox.environment import Environment, vary  # noqa: E402
+from repro.sandbox.environment import Environment, unavailable, vary  # noqa: E402
 from repro.sandbox.session import Session, open_session  # noqa: E402
 from repro.store import Store  # noqa: E402
 from repro.system.progress import Null  # noqa: E402
@@ -38,6 +38,8 @@ def become(name: str, uid: int, gid: int, paths: list[str]) -> None:
     """Make `paths` readable in a mount namespace of our own, then be the user `name` for good."""
     kernel.unshare(kernel.CLONE_NEWNS)
     kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
+    if os.path.exists("/dev/fuse"):
+        open_fuse()
     closed: dict[str, list[str]] = {}
     for path in sorted({os.path.realpath(path) for path in paths}):
         if top := closed_ancestor(path):
@@ -56,6 +58,16 @@ def become(name: str, uid: int, gid: int, paths: list[str]) -> None:
     os.initgroups(name, gid)
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
+
+
+def open_fuse() -> None:
+    """A /dev/fuse for everybody, as udev makes it and bare machines do not have it."""
+    with tempfile.TemporaryDirectory() as stage:
+        kernel.mount("tmpfs", stage, "tmpfs")
+        os.mknod(f"{stage}/fuse", 0o020666, os.stat("/dev/fuse").st_rdev)
+        os.chmod(f"{stage}/fuse", 0o666)
+        kernel.mount(f"{stage}/fuse", "/dev/fuse", flags=kernel.MS_BIND)
+        kernel.umount(stage)
 
 
 def closed_ancestor(path: str) -> str:
@@ -100,6 +112,9 @@ class Driver:
 
     def preloads(self) -> dict[str, str]:
         return toolchain.preloads(self.session)
+
+    def unavailable(self, factor: str) -> str:
+        return unavailable(factor)
 
     def put(self, data: bytes, path: str, mode: int = 0o644) -> None:
         self.session.put_bytes(data, path, mode)

@@ -17,7 +17,7 @@ from repro.snapshot.fetch import fetch_lock
 from repro.snapshot.pins import load_pin_set, verify_pin_set
 from repro.system.progress import Null
 from tests.sandbox.driver import ROOT
-from tests.sandbox.world import LIGHT, Factory, Sandbox, User, minimal_lock, require, user_with_ids
+from tests.sandbox.world import TINY, Factory, Sandbox, User, minimal_lock, require, user_with_ids
 
 # One worker does all of a backend, so that its toolchain is unpacked once.
 BACKENDS = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ("root", "subuid", "fakeroot")]
@@ -65,6 +65,14 @@ def factory(
 
 
 @pytest.fixture(scope="session")
+def any_factory(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Factory]:
+    """For tests to which the backend makes no difference: one that every user has, at the speed of the fastest."""
+    factory = Factory("root" if os.geteuid() == 0 else "fakeroot", store, None, tmp_path_factory.mktemp("logs"))
+    yield factory
+    factory.close()
+
+
+@pytest.fixture(scope="session")
 def sandbox(factory: Factory) -> Sandbox:
     """One sandbox a backend, with the whole locked toolchain, for tests that leave it as it was."""
     return factory()
@@ -73,5 +81,5 @@ def sandbox(factory: Factory) -> Sandbox:
 @pytest.fixture
 def light(factory: Factory) -> Iterator[Sandbox]:
     """A sandbox of one's own, with little in it, to be broken."""
-    with factory(only=LIGHT, timeout=5, size=256 << 20) as sandbox:
+    with factory(only=TINY, timeout=20, size=256 << 20) as sandbox:
         yield sandbox

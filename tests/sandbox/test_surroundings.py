@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from repro.model.errors import InvalidInput
-from repro.sandbox import environment as environments
 from repro.sandbox.environment import VARIATIONS, Environment, vary
 from tests.sandbox.world import LIGHT, STRANGE, Factory, Sandbox, minimal_lock
 
@@ -101,7 +100,7 @@ def test_every_variation_is_seen_inside(factory: Factory) -> None:
 
 def test_shifted_time_leaves_the_times_of_files_alone(factory: Factory) -> None:
     with factory(only=LIGHT, factors={"time": "100000000"}) as sandbox:
-        script = "date +%s; touch /tmp/now; stat -c %Y /tmp/now; perl -e 'print time, qq(\\n)'"
+        script = "date +%s; echo > /tmp/now; stat -c %Y /tmp/now; perl -e 'print time, qq(\\n)'"
         date, mtime, perl = (
             int(word) for word in sandbox.run(["/bin/sh", "-c", script], env=sandbox.preloads()).output.split()
         )
@@ -113,21 +112,15 @@ def test_shifted_time_leaves_the_times_of_files_alone(factory: Factory) -> None:
         assert abs(plain - now) < 60
 
 
-@pytest.mark.parametrize(("order", "names"), [("reverse", "fedcba"), ("sort", "abcdef")])
-def test_directory_order_through_disorderfs(factory: Factory, order: str, names: str) -> None:
-    if reason := environments.unavailable("directory_order"):
-        pytest.skip(f"host: {reason}")
-    with factory(only=LIGHT, factors={"directory_order": order}) as sandbox:
+def test_reversed_directories(any_factory: Factory) -> None:
+    with any_factory(only=LIGHT, factors={"directory_order": "reverse"}) as sandbox:
         sandbox.run(["/bin/sh", "-c", "mkdir /one /two; cd /one; touch c a f b e d"])
+        mount(sandbox, "reverse")
         native = sandbox.run(["ls", "-U", "/one"]).output.split()
-        mount(sandbox, order)
-        seen = sandbox.run(["ls", "-U", "/two"]).output.split()
-        assert seen == (native[::-1] if order == "reverse" else list(names))
+        assert sandbox.run(["ls", "-U", "/two"]).output.split() == native[::-1]
 
 
 def test_shuffled_directories_and_what_a_hook_can_do_to_them(factory: Factory) -> None:
-    if reason := environments.unavailable("directory_order"):
-        pytest.skip(f"host: {reason}")
     with factory(only=LIGHT, factors={"directory_order": "shuffle"}) as sandbox:
         sandbox.run(["/bin/sh", "-c", "mkdir /one /two; cd /one; seq 50 | xargs touch"])
         mount(sandbox, "shuffle")
@@ -138,7 +131,10 @@ def test_shuffled_directories_and_what_a_hook_can_do_to_them(factory: Factory) -
 
 
 def mount(sandbox: Sandbox, order: str) -> None:
-    argv = ["disorderfs", "--multi-user=yes", "-f", f"--{order}-dirents=yes", "/one", "/two"]
+    users = f"--multi-user={'no' if sandbox.backend == 'fakeroot' else 'yes'}"
+    argv = ["disorderfs", users, "-f", f"--{order}-dirents=yes", "/one", "/two"]
+    if reason := sandbox.unavailable("directory_order"):
+        pytest.skip(f"host: {reason}")
     sandbox.daemon(argv, privileged=True)
     sandbox.call("repro.image.root_inside", "wait_for_mount", path="/two")
 
@@ -207,7 +203,7 @@ BAD = {
     ],
     "home": ["", "home", "/a\nb", "/a\0b"],
     "user": ["", "0", "a b", "A", "a\n", "x" * 33, "-a"],
-    "directory_order": ["", "random", "shuffle\n", "shuffle-dirents=yes"],
+    "directory_order": ["", "random", "sort", "shuffle\n", "shuffle-dirents=yes"],
     "kernel": ["", "nonsense", "linux32,nonsense", "linux32,", "linux32\n", "0x8"],
 }
 

@@ -7,7 +7,6 @@ import json
 import os
 import pickle
 import pwd
-import re
 import subprocess
 import sys
 import time
@@ -27,17 +26,17 @@ from tests.sandbox.driver import ROOT
 
 RECIPE_LOCK = ROOT / "recipes/minimal/recipe.lock"
 DRIVER = Path(__file__).with_name("driver.py")
-# Enough of the toolchain for a shell, Perl, Python, and what fakes owners, times and orders.
-LIGHT = tuple(
-    re.findall(
-        r"\S+",
-        """
-        base-passwd bash coreutils dash disorderfs fakeroot faketime findutils fuse hostname libacl1 libattr1 libc-bin
-        libc6 libcrypt1 libdb5.3 libexpat1 libfakeroot libfaketime libffi8 libfuse2 libgcc-s1 libgmp10 libpcre2-8-0
-        libpython3-stdlib libpython3.11-minimal libpython3.11-stdlib libselinux1 libssl3 libstdc++6 libtinfo6
-        perl-base python3 python3-minimal python3.11 python3.11-minimal tar zlib1g
-        """,
-    )
+# Enough of the toolchain for a shell, its usual programs and Perl; with LIGHT also for Python, and what fakes times
+# and orders.
+TINY = (
+    *("base-passwd", "coreutils", "dash", "fakeroot", "libacl1", "libattr1", "libc6", "libcrypt1", "libfakeroot"),
+    *("libfaketime", "libgcc-s1", "libgmp10", "libpcre2-8-0", "libselinux1", "libssl3", "perl-base"),
+)
+LIGHT = (
+    *TINY,
+    *("bash", "disorderfs", "faketime", "findutils", "fuse", "libc-bin", "libexpat1", "libffi8", "libfuse2"),
+    *("libpython3.11-minimal", "libpython3.11-stdlib", "libstdc++6", "libtinfo6", "python3-minimal"),
+    *("python3.11-minimal", "tar", "zlib1g"),
 )
 # What a shell that somebody works in may have set, and no build may see.
 STRANGE = {
@@ -118,7 +117,7 @@ class Sandbox:
         self.mark = f"mark-{uuid.uuid4().hex}"
         self.backend = backend
         folder.chmod(0o777)
-        self.log = folder / f"{self.mark}.log"
+        self.log = folder / f"{uuid.uuid4().hex}.log"  # not the mark: it is on the driver's command line
         paths = [sys.prefix, sys.base_prefix, str(ROOT), str(store), str(folder)]
         config = {
             "backend": backend,
