@@ -90,7 +90,7 @@ def test_different(canned: Canned) -> None:
         ({}, 0, "the published digest is the same"),
         ({"lock_sha256": "0" * 64}, 0, "published for another lock: not comparable"),
         ({"artifacts": [{"name": "tiny.squashfs", "kind": "squashfs", "size": 1, "sha256": "0" * 64}]}, 1, "ANOTHER"),
-        ({"artifacts": []}, 1, "ANOTHER"),
+        ({"artifacts": []}, 2, "reports/tiny.json"),
         ({"artifacts": [{"name": "tiny.squashfs"}]}, 2, "reports/tiny.json"),
         ({"schema": "repro/published/v9"}, 2, "reports/tiny.json"),
     ],
