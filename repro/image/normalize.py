@@ -66,6 +66,8 @@ def _shadow_days(text: bytes, epoch: int) -> bytes:
 
 def _stale_bytecode(path: str, epoch: int, apply: bool) -> bool:
     """A .pyc checked by source time (PEP 552: flags word 0) carries that time; one checked by hash stays."""
+    if not stat.S_ISREG(os.lstat(path).st_mode):
+        return False
     with open(path, "rb") as file:
         header = file.read(16)
     return len(header) == 16 and header[4:8] == bytes(4) and _remove(path, epoch, apply)
@@ -111,7 +113,6 @@ NORMALIZERS = (
             "etc/.pwd.lock",
             "var/lib/dpkg/lock*",
             "var/lib/dpkg/triggers/Lock",
-            "var/cache/apt/archives/lock",
             "var/lib/apt/daily_lock",
         ),
         _remove,
