@@ -6,10 +6,10 @@ The file is TOML with one package a line, sorted, so that a change reads as a li
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from typing import Any
 
+from repro.model import reading
 from repro.model.errors import InvalidInput
 
 SCHEMA = "repro/lock/v1"
@@ -102,12 +102,7 @@ def decode(text: str, where: str) -> Lock:
 
     Raises InvalidInput with the line or the key that is wrong.
     """
-    try:
-        raw = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InvalidInput(f"{where}: {error}", hint="write it again with `repro lock`") from error
-    if raw.get("schema") != SCHEMA:
-        raise InvalidInput(f"{where}: key schema must be {SCHEMA!r}", hint="write it again with `repro lock`")
+    raw = reading.toml(text, SCHEMA, where, hint="write it again with `repro lock`")
     try:
         return Lock(
             recipe=_checked(raw, "recipe", re.compile(r"[a-z0-9][a-z0-9-]*"), where),

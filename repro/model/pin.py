@@ -7,11 +7,11 @@ evidence: `NAME/ARCHIVE_SUITE.InRelease` (the very bytes) and `NAME/keys.asc` (t
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from repro.model import reading
 from repro.model.errors import InvalidInput
 
 SCHEMA = "repro/pins/v1"
@@ -77,12 +77,7 @@ def decode(name: str, text: str, where: str) -> PinSet:
 
     Raises InvalidInput with the line or the key that is wrong.
     """
-    try:
-        raw = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InvalidInput(f"{where}: {error}") from error
-    if raw.pop("schema", None) != SCHEMA:
-        raise InvalidInput(f"{where}: key schema must be {SCHEMA!r}")
+    raw = reading.toml(text, SCHEMA, where)
     tables = raw.pop("pin", None)
     if raw or not isinstance(tables, list) or not tables:
         raise InvalidInput(f"{where}: expected only [[pin]] tables, at least one; found {sorted(raw) or 'none'}")

@@ -1,8 +1,9 @@
-"""Values out of a JSON document that somebody else may have written: of the right type, or refused."""
+"""Values out of a JSON or TOML document that somebody else may have written: of the right type, or refused."""
 
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -19,6 +20,17 @@ def document(data: bytes, schema: str) -> dict[str, Any]:
     raw = json.loads(data)
     if not isinstance(raw, dict) or raw.pop("schema", None) != schema:
         raise InvalidInput(f"not a {schema} document")
+    return raw
+
+
+def toml(data: str, schema: str, where: str, *, hint: str = "") -> dict[str, Any]:
+    """The tables in `data`, without the `schema` key. Raises InvalidInput with the line or key that is wrong."""
+    try:
+        raw = tomllib.loads(data)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InvalidInput(f"{where}: {error}", hint=hint) from error
+    if raw.pop("schema", None) != schema:
+        raise InvalidInput(f"{where}: key schema must be {schema!r}", hint=hint)
     return raw
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass, fields
 from typing import Any
 
+from repro.model import reading
 from repro.model.errors import InvalidInput
 
 SCHEMA = "repro/recipe/v1"
@@ -43,12 +43,7 @@ def decode(name: str, text: str, where: str) -> Recipe:
 
     Raises InvalidInput with the line or the key that is wrong.
     """
-    try:
-        raw = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InvalidInput(f"{where}: {error}") from error
-    if raw.pop("schema", None) != SCHEMA:
-        raise InvalidInput(f"{where}: key schema must be {SCHEMA!r}")
+    raw = reading.toml(text, SCHEMA, where)
     known = {field.name for field in fields(Recipe)} - {"name"}
     if unknown := sorted(set(raw) - known):
         raise InvalidInput(f"{where}: unknown key {unknown[0]}", hint=f"known keys: {', '.join(sorted(known))}")
