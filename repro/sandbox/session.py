@@ -183,8 +183,9 @@ class Session:
     def _start(self, *, size: int, fuse: bool) -> None:
         here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control = here
-        root = str(Path(repro.__file__).parent.parent)
-        code = f"import sys; sys.path.insert(0, {root!r}); import repro.sandbox.agent as a, socket; a.start("
+        # where we find our libraries, so does the agent, whatever kind of installation this is
+        places = [str(Path(repro.__file__).parent.parent), *filter(os.path.isabs, sys.path)]
+        code = f"import sys; sys.path[:] = {places!r}; import repro.sandbox.agent as a, socket; a.start("
         with there:
             self._agent = subprocess.Popen(
                 [sys.executable, "-I", "-B", "-c", f"{code}socket.socket(fileno={there.fileno()}))"],
