@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -84,20 +85,29 @@ def read_tree(folder: Path) -> tuple[TreeFile, ...]:
     """Every file and link below `folder`, sorted by path; nothing where there is no such folder.
 
     Of a file's mode only whether its owner may execute it counts, as in git.
-    Raises InvalidInput for anything that is neither file, folder nor link.
+    Raises InvalidInput for anything that is neither file, folder nor link, or cannot be read.
     """
-    found = []
-    for parent, folders, files in os.walk(folder):
+    try:
+        return tuple(sorted(_tree_files(folder), key=lambda file: file.path)) if folder.exists() else ()
+    except OSError as error:
+        raise InvalidInput(f"{error.filename or folder}: {error.strerror}") from error
+
+
+def _tree_files(folder: Path) -> Iterator[TreeFile]:
+    for parent, folders, files in os.walk(folder, onerror=_fail):
         for name in (*files, *(entry for entry in folders if os.path.islink(os.path.join(parent, entry)))):
             path = Path(parent, name)
             relative = str(path.relative_to(folder))
             if path.is_symlink():
-                found.append(TreeFile(relative, b"", False, os.readlink(path)))
+                yield TreeFile(relative, b"", False, os.readlink(path))
             elif path.is_file():
-                found.append(TreeFile(relative, path.read_bytes(), bool(path.stat().st_mode & 0o100)))
+                yield TreeFile(relative, path.read_bytes(), bool(path.stat().st_mode & 0o100))
             else:
                 raise InvalidInput(f"{path}: neither a file nor a link")
-    return tuple(sorted(found, key=lambda file: file.path))
+
+
+def _fail(error: OSError) -> None:
+    raise error
 
 
 def _digest(value: object) -> str:

@@ -12,7 +12,12 @@ from typing import Any
 import libarchive
 from libarchive import extract
 
-_FLAGS = extract.EXTRACT_PERM | extract.EXTRACT_TIME
+_FLAGS = (
+    extract.EXTRACT_PERM
+    | extract.EXTRACT_TIME
+    | extract.EXTRACT_SECURE_NODOTDOT
+    | extract.EXTRACT_SECURE_NOABSOLUTEPATHS
+)
 MERGED = ("bin", "sbin", "lib", "lib64")
 
 
@@ -27,7 +32,8 @@ def merge_usr(folder: str) -> None:
 def unpack_deb(descriptor: int, folder: str) -> int:
     """Extract the files of the .deb open at `descriptor` below `folder`; how many entries there were.
 
-    Owners are not restored: everything belongs to whoever runs this. Raises ValueError where it is not a .deb.
+    Owners are not restored: everything belongs to whoever runs this. A name that is absolute or has `..` is refused.
+    Raises ValueError or ArchiveError where it is not a .deb.
     """
     os.chdir(folder)
     try:
