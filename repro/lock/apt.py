@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from repro.model.errors import InvalidInput
+from repro.model.errors import BuildFailed, InvalidInput
 from repro.system.run import CommandFailed, run
 
 
@@ -59,7 +59,7 @@ def solve(room: Room, indexes: Sequence[bytes], architecture: str, wanted: Seque
     """The SHA-256 of every .deb that apt would install for `wanted` on an empty system, sorted.
 
     `indexes` are Packages files (uncompressed), the first has the highest priority among equal versions.
-    Raises InvalidInput with apt's own words where it finds no solution.
+    Raises InvalidInput with apt's own words where it finds no solution, BuildFailed where apt cannot work at all.
     """
     base = room.base
     for number, index in enumerate(indexes):
@@ -73,10 +73,24 @@ def solve(room: Room, indexes: Sequence[bytes], architecture: str, wanted: Seque
     room.run(["apt-get", "-q", "update"], env)
     try:
         plan = room.run(["apt-get", "-q", "-y", "--print-uris", "install", "?essential", *wanted], env)
-    except CommandFailed as error:
-        said = (error.done.stdout + error.done.stderr).decode(errors="replace").strip()
+    except BuildFailed as error:
+        said = _words_of(error)
+        if "E: " not in said:
+            raise
         raise InvalidInput(f"apt finds no solution for the recipe:\n{said[-1500:]}") from error
-    return sorted(re.findall(r"^'[^']+' \S+ \d+ SHA256:([0-9a-f]{64})$", plan, re.MULTILINE))
+    hashes = sorted(set(re.findall(r"^'[^']+' \S+ \d+ SHA256:([0-9a-f]{64})$", plan, re.MULTILINE)))
+    counted = re.search(r"(?m)^\d+ upgraded, (\d+) newly installed", plan)  # lest a plan that was cut passes for one
+    if counted is None or int(counted[1]) != len(hashes):
+        planned = counted[1] if counted else "no"
+        raise BuildFailed(f"apt planned {planned} packages and named {len(hashes)} with a hash")
+    return hashes
+
+
+def _words_of(error: BuildFailed) -> str:
+    """What apt wrote: all of it where it ran on the host, its last lines where in a sandbox."""
+    if isinstance(error, CommandFailed):
+        return (error.done.stdout + error.done.stderr).decode(errors="replace").strip()
+    return error.message
 
 
 @contextmanager
