@@ -40,8 +40,6 @@ def test_several_indexes() -> None:
     newer = index(stanza("lib", "3"), stanza("app", "1"))
     for indexes in ((SMALL, newer), (newer, SMALL)):
         assert solved(["lib"], *indexes) == ["base 1", "lib 3", "libc 2"]
-    only_here = index(stanza("leaf", Depends="lib (<< 2)"))
-    assert solved(["leaf"], SMALL, only_here) == ["base 1", "leaf 1", "lib 1", "libc 2"]
 
 
 @needs_apt
