@@ -190,5 +190,6 @@ def test_powers(sandbox: Sandbox) -> None:
     assert int(status["CapPrm"], 16) == int(status["CapEff"], 16) == expected
     assert int(status["CapInh"], 16) == int(status["CapAmb"], 16) == 0
     assert status["Seccomp"] == "2"
+    assert sandbox.python("print(open('/proc/self/oom_score_adj').read())").split() == ["1000"]
     for name in ("SigBlk", "SigIgn"):
         assert int(status[name], 16) & ~(1 << 12 | 1 << 24) == 0, name  # Python itself ignores SIGPIPE and SIGXFSZ
