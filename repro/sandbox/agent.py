@@ -76,6 +76,7 @@ def _reset_signals() -> None:
     """Nothing blocked or ignored: a caller under nohup, or one that ignores its children, hands that down."""
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)
+    kernel.reset_hidden_signals()
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 

@@ -36,6 +36,7 @@ _PR_SET_DUMPABLE = 4
 _PR_CAPBSET_DROP = 24
 _LAST_CAPABILITY = 63
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+_SIGACTION = {"x86_64": 13, "aarch64": 134}
 _SECCOMP = {"x86_64": 317, "aarch64": 277}
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _SOCKET = {"x86_64": 41, "aarch64": 198}
@@ -111,6 +112,14 @@ def set_hostname(name: str) -> None:
 def die_with_parent() -> None:
     """Have the kernel kill this process when its parent dies, however that dies."""
     _check(_libc.prctl(_PR_SET_PDEATHSIG, 9, 0, 0, 0), "prctl")
+
+
+def reset_hidden_signals() -> None:
+    """Give signals 32 and 33 their default action: glibc keeps them to itself, yet an exec hands down that they
+    are ignored."""
+    default = bytes(32)  # struct sigaction of the kernel: handler SIG_DFL, no flags, no restorer, empty mask
+    for number in (32, 33):
+        _check(_libc.syscall(_SIGACTION[platform.machine()], number, default, None, 8), "rt_sigaction")
 
 
 def keep_capabilities(kept: frozenset[int]) -> None:
