@@ -172,6 +172,7 @@ def main() -> None:
         become(user["name"], user["uid"], user["gid"], user["paths"])
         # anew, so that /proc/self belongs to the user
         os.execv(sys.executable, [sys.executable, "-B", __file__, json.dumps({**config, "user": None})])
+    kernel.die_with_parent()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what prints by mistake does not end among the answers
     be_a_strange_caller()
