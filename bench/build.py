@@ -140,6 +140,7 @@ def lb_options(recipe: Recipe, address: str) -> list[str]:
         *(word for option in mirrors for word in (option, address)),
         *("--binary-images", "iso-hybrid", "--bootloaders", "grub-pc,grub-efi", "--uefi-secure-boot", "disable"),
         *("--chroot-squashfs-compression-type", recipe.compression),
+        *("--chroot-squashfs-compression-level", str(recipe.compression_level or "")),
         *("--linux-packages", "linux-image", "--linux-flavours", "cloud-amd64"),
         *("--debootstrap-options", "--variant=minbase --include=usr-is-merged"),
         *("--bootappend-live", recipe.cmdline, "--iso-volume", recipe.volume),

@@ -123,7 +123,7 @@ def _run(session: Session, order: Order, stage: str, store: Store, have: _Output
     if stage == "root":
         have.normalized = root.make_root(session, order, _opener(store))
     elif stage == "squashfs":
-        squash.make_squashfs(session, order.recipe.compression)
+        squash.make_squashfs(session, order.recipe.compression, order.recipe.compression_level)
     else:
         manifest = "".join(f"{package.name} {package.version}\n" for package in order.lock.image)
         iso.make_iso(session, order.recipe, manifest, ISO)

@@ -12,6 +12,7 @@ from repro.model.errors import InvalidInput
 SCHEMA = "repro/recipe/v1"
 OUTPUTS = ("iso", "squashfs")
 COMPRESSIONS = ("zstd", "xz", "gzip")
+LEVELS = {"zstd": 22, "gzip": 9, "xz": 0}  # the highest; mksquashfs has none for xz
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 
@@ -21,6 +22,7 @@ class Recipe:
     """One image.
 
     `packages` are asked of apt (the lock holds their closure); `outputs` name the artifacts that are published;
+    `compression_level` is the squashfs compressor's own (0: what mksquashfs takes by itself);
     `volume` is the ISO's volume id (at most 32 of A-Z, 0-9 and `_`); `cmdline` what the kernel is started with;
     `timeout` the most seconds a single build step may take; `scratch` the most bytes its file system may hold.
     """
@@ -32,6 +34,7 @@ class Recipe:
     packages: tuple[str, ...]
     outputs: tuple[str, ...]
     compression: str = "zstd"
+    compression_level: int = 0
     volume: str = "REPRO"
     cmdline: str = ""
     timeout: int = 1800
@@ -48,6 +51,7 @@ def decode(name: str, text: str, where: str) -> Recipe:
     if unknown := sorted(set(raw) - known):
         raise InvalidInput(f"{where}: unknown key {unknown[0]}", hint=f"known keys: {', '.join(sorted(known))}")
     read = _Reader(raw, where)
+    compression = read.text("compression", re.compile("|".join(COMPRESSIONS)), "zstd")
     return Recipe(
         name=name,
         summary=read.text("summary", re.compile(r"[^\x00-\x1f]+")),
@@ -55,7 +59,8 @@ def decode(name: str, text: str, where: str) -> Recipe:
         architecture=read.text("architecture", re.compile(r"amd64")),
         packages=read.words("packages", _PACKAGE),
         outputs=read.words("outputs", re.compile("|".join(OUTPUTS))),
-        compression=read.text("compression", re.compile("|".join(COMPRESSIONS)), "zstd"),
+        compression=compression,
+        compression_level=read.number("compression_level", 0, least=0, most=LEVELS[compression]),
         volume=read.text("volume", re.compile(r"[A-Z0-9_]{1,32}"), "REPRO"),
         cmdline=read.text("cmdline", re.compile(r"[ -~]*"), ""),
         timeout=read.number("timeout", 1800),
@@ -92,8 +97,10 @@ class _Reader:
                 raise self._fail(key, word, f"words like {pattern.pattern}")
         return tuple(dict.fromkeys(value))
 
-    def number(self, key: str, default: int) -> int:
+    def number(self, key: str, default: int, *, least: int = 1, most: int | None = None) -> int:
         value = self._value(key, default)
-        if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-            raise self._fail(key, value, "a whole number above 0")
-        return value
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if not whole or value < least or (most is not None and value > most):
+            expected = f"a whole number above {least - 1}" if most is None else f"a whole number from {least} to {most}"
+            raise self._fail(key, value, expected)
+        return int(value)

@@ -94,6 +94,7 @@ CHANGED_FIELDS: dict[str, Any] = {
     "packages": ("a",),
     "outputs": ("iso", "squashfs"),
     "compression": "xz",
+    "compression_level": 9,
     "volume": "OTHER",
     "cmdline": "quiet",
     "timeout": 1,

@@ -155,7 +155,8 @@ outputs = ["iso"]
 def test_a_recipe_and_its_defaults() -> None:
     found = recipe.decode("tiny", RECIPE, "here")
     assert (found.name, found.packages, found.outputs) == ("tiny", ("systemd", "live-boot"), ("iso",))
-    assert (found.compression, found.volume, found.timeout, found.scratch) == ("zstd", "REPRO", 1800, 8 << 30)
+    assert (found.compression, found.compression_level, found.volume) == ("zstd", 0, "REPRO")
+    assert (found.timeout, found.scratch) == (1800, 8 << 30)
 
 
 @pytest.mark.parametrize(
@@ -170,6 +171,8 @@ def test_a_recipe_and_its_defaults() -> None:
         ('packages = ["--option"]', "key packages: '--option' is not valid"),
         ('outputs = ["iso", "dvd"]', "key outputs: 'dvd' is not valid"),
         ('compression = "brotli"', "key compression: 'brotli' is not valid"),
+        ("compression_level = 23", "key compression_level: 23 is not valid (expected a whole number from 0 to 22)"),
+        ('compression_level = 1\ncompression = "xz"', "key compression_level: 1 is not valid"),
         ('volume = "lower case"', "key volume: 'lower case' is not valid"),
         (f'volume = "{"A" * 33}"', "key volume"),
         ('cmdline = "a\\nb"', "key cmdline"),
