@@ -38,10 +38,6 @@ class LockedPackage:
     sha256: str
     pin: str
 
-    @property
-    def file_name(self) -> str:
-        return self.path.rsplit("/", 1)[-1]
-
 
 @dataclass(frozen=True)
 class LockedIndex:

@@ -67,7 +67,6 @@ class Environment:
 
 
 # What each factor becomes when it is varied, and what a VALUE given on the command line means for it.
-YEAR = 365 * 86400
 VARIATIONS: dict[str, dict[str, Any]] = {
     "time": {"clock_shift": 398 * 86400 + 5 * 3600 + 17},
     "timezone": {"timezone": "GMT+12"},

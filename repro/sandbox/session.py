@@ -47,7 +47,6 @@ class Session:
     backend: Backend
     timeout: float
     log: IO[bytes]
-    fakeroot_key: str = ""
     preload: list[str] = field(default_factory=list)
     _control: socket.socket | None = None
     _agent: subprocess.Popen[bytes] | None = None
