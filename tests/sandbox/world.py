@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import pickle
 import pwd
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable
@@ -73,7 +75,16 @@ def minimal_lock() -> Lock:
 
 
 def user_with_ids() -> User | None:
-    """A user that has subordinate ids: the caller, or, for root, any; in CI one is made where there is none."""
+    """A user that has subordinate ids: the caller, or, for root, any; in CI one is made where there is none.
+
+    One test process at a time looks and makes: each would make a user of its own, or find the accounts locked.
+    """
+    with open(Path(tempfile.gettempdir(), f"repro-test-user-{os.geteuid()}"), "w", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return _found_or_made()
+
+
+def _found_or_made() -> User | None:
     owners = _owners("/etc/subuid") & _owners("/etc/subgid")
     if os.geteuid():
         account = pwd.getpwuid(os.geteuid())
