@@ -290,17 +290,16 @@ def verify(
             logs=folder,
         )
     first, *others = done.values()
-    comparisons = tuple(
-        compare_artifacts(left, right, deep=deep, observer=place.observer)
-        for other in others
-        for left, right in zip(first.files, other.files, strict=True)
-    )
-    for rebuild, comparison in zip(others, comparisons, strict=False):
-        if comparison.verdict == IDENTICAL:
-            shutil.rmtree(rebuild.files[0].parent)
+    comparisons: list[Comparison] = []
+    for other in others:
+        pairs = zip(first.files, other.files, strict=True)
+        found = [compare_artifacts(left, right, deep=deep, observer=place.observer) for left, right in pairs]
+        if all(comparison.verdict == IDENTICAL for comparison in found):
+            shutil.rmtree(other.files[0].parent)
+        comparisons += found
     state, agrees = _against_published(first.record.claim, published)
     verdict = _overall([comparison.verdict for comparison in comparisons], agrees)
-    return Verification(verdict, done, comparisons, state, skipped)
+    return Verification(verdict, done, tuple(comparisons), state, skipped)
 
 
 def verify_against(
