@@ -1,4 +1,4 @@
-"""The part of the root stage that runs inside the sandbox; standard library only."""
+"""The part of the root stage that runs inside the sandbox: the standard library, and what else runs there."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import re
 import shutil
 import time
 
+from repro.sandbox.toolchain_inside import place
+
 
 def prepare(tree: str, libraries: list[str]) -> None:
     """An empty tree at `tree` with the preloadable libraries in it."""
@@ -17,9 +19,7 @@ def prepare(tree: str, libraries: list[str]) -> None:
         os.makedirs(folder, exist_ok=True)
         os.chmod(folder, 0o755)
     for library in libraries:
-        os.makedirs(os.path.dirname(tree + library), exist_ok=True)
-        shutil.copyfile(library, tree + library)
-        os.chmod(tree + library, 0o755)
+        place(tree + library, library)
 
 
 def make_folder(path: str) -> None:
@@ -57,16 +57,16 @@ def lay(tree: str, path: str, source: str, target: str, executable: bool) -> Non
     os.chroot(tree)
     os.chdir("/")
     os.umask(0o022)
-    place = os.path.join("/", path)
-    os.makedirs(os.path.dirname(place), exist_ok=True)
+    there = os.path.join("/", path)
+    os.makedirs(os.path.dirname(there), exist_ok=True)
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(place)
+        os.unlink(there)
     if target:
-        os.symlink(target, place)
+        os.symlink(target, there)
         return
-    with open(place, "wb") as copy:
+    with open(there, "wb") as copy:
         copy.write(data)
-    os.chmod(place, 0o755 if executable else 0o644)
+    os.chmod(there, 0o755 if executable else 0o644)
 
 
 def exists(path: str) -> bool:
