@@ -26,8 +26,10 @@ KINDS_BY_MODE = {
     0o140000: SOCKET,
 }
 
-IDENTITY = "identity"  # set independently of the members: times, serials, labels, options
-DERIVED = "derived"  # follows from the members or from other structures: sizes, offsets, checksums, tables, padding
+# What a structure is to the question "why do these bytes differ?"
+IDENTITY = "identity"  # stands for itself: times of the container, serials, labels, options; reported where it differs
+FACT = "fact"  # a member's metadata, decoded into a `Member`: reported with that member where it differs
+DERIVED = "derived"  # follows from members or other structures: sizes, offsets, checksums, tables, padding
 
 CHUNK = 1 << 20
 MEMBERS = 1_000_000  # entries that one container may have
@@ -179,7 +181,12 @@ class Member:
 class Structure:
     """Bytes `start` to `end` (exclusive) of the container that are not a member's content, by name.
 
-    `role` is IDENTITY or DERIVED; `value` is the decoded field where that reads better than bytes.
+    `name` is the kind of structure, of which one container may have thousands (`directory record extent location`);
+    `of` says which one (a member's path, a number), empty where there is one alone. The two together match structures
+    of two containers; bytes are summed by `name`. `role` is IDENTITY, FACT or DERIVED. `value` is the decoded field
+    where that reads better than bytes. `holds`, for a DERIVED one, computes it anew and says whether it is right; it
+    is called only where the structure differs, and without it, decoding it on the way to the members is the proof.
+    Structures may overlap contents (which lose those bytes) and each other (the one that begins later wins).
     """
 
     start: int
@@ -187,6 +194,13 @@ class Structure:
     name: str
     role: str = DERIVED
     value: Any = None
+    of: str = ""
+    holds: Callable[[], bool] | None = None
+
+    @property
+    def label(self) -> str:
+        """Name and which one, for people."""
+        return f"{self.name} of {self.of}" if self.of else self.name
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 
 from repro.model import reading
 from repro.model.errors import InvalidInput
-from repro.model.reading import count, one_of, optional, rows, sha256, some, text, word
+from repro.model.reading import count, flag, one_of, optional, positive, rows, sha256, some, text, word
 from repro.model.text import readable_json
 
 SCHEMA = "repro/comparison/v1"
@@ -76,8 +76,73 @@ class Unexamined:
 
 
 @dataclass(frozen=True)
+class Row:
+    """The bytes of one kind of structure in a pair of containers, matched by name and then position by position.
+
+    `equal` and `differing` count positions that both sides have; `left_only` and `right_only` what one side has
+    more. `explained`: whether differing and one-sided bytes are accounted for (docs/comparing.md).
+    """
+
+    structure: str
+    equal: int
+    differing: int
+    left_only: int
+    right_only: int
+    explained: bool
+
+
+@dataclass(frozen=True)
+class Shift:
+    """`size` bytes whose content is the same and that lie at offset `left` on the left, at `right` on the right."""
+
+    left: int
+    right: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Account:
+    """Where all bytes of one pair of containers belong: `rows` is sorted by structure and adds up to both sizes.
+
+    `moved` sums the bytes that are the same at another offset; `shifts` are the largest runs of them, by offset.
+    """
+
+    location: tuple[str, ...]
+    format: str
+    rows: tuple[Row, ...]
+    moved: int = 0
+    shifts: tuple[Shift, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A run of `count` equal cells of a picture: most of their bytes lie in `structures[structure]`, and
+    `differing` bytes of each differ or are on this side alone."""
+
+    count: int
+    structure: int
+    differing: int
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Both artifacts from their first byte to their last in cells of `cell` bytes, run-length coded, for a map.
+
+    `structures` are names; inside a nested container, its location and ` → ` precede the name.
+    """
+
+    cell: int
+    structures: tuple[str, ...]
+    left: tuple[Cells, ...]
+    right: tuple[Cells, ...]
+
+
+@dataclass(frozen=True)
 class Summary:
-    """`entries` compared and `divergent`; bytes of the larger artifact that differ, and that have a name."""
+    """`entries` compared and `divergent`; bytes that differ or that one side alone has, and those explained.
+
+    Both are sums over the outermost container's account: what only moved does not differ.
+    """
 
     entries: int
     divergent: int
@@ -87,7 +152,10 @@ class Summary:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The result of one comparison; lists are sorted, so the same inputs give the same bytes."""
+    """The result of one comparison; lists are sorted, so the same inputs give the same bytes.
+
+    `interrupted`: somebody stopped it, and what was found up to then is here. The verdict stands nevertheless.
+    """
 
     left: Side
     right: Side
@@ -96,6 +164,9 @@ class Comparison:
     divergences: tuple[Divergence, ...] = ()
     unexamined: tuple[Unexamined, ...] = ()
     tools: Mapping[str, str] = field(default_factory=dict)
+    accounts: tuple[Account, ...] = ()
+    picture: Picture | None = None
+    interrupted: bool = False
 
 
 def encode(comparison: Comparison) -> bytes:
@@ -118,6 +189,9 @@ def decode(data: bytes) -> Comparison:
             divergences=rows(raw["divergences"], _divergence),
             unexamined=rows(raw["unexamined"], lambda u: Unexamined(rows(u["location"], text), word(u["reason"]))),
             tools={name: text(version) for name, version in raw["tools"].items()},
+            accounts=rows(raw.get("accounts", []), _account),
+            picture=optional(raw.get("picture"), _picture),
+            interrupted=flag(raw.get("interrupted", False)),
         )
     except reading.WRONG as error:
         raise InvalidInput(f"not a valid {SCHEMA} document: {type(error).__name__}: {error}") from error
@@ -136,6 +210,30 @@ def _divergence(raw: dict[str, Any]) -> Divergence:
         ranges=rows(raw["ranges"], _range),
         **{name: optional(raw[name], text) for name in ("cause", "package", "detail")},
     )
+
+
+def _account(raw: dict[str, Any]) -> Account:
+    return Account(
+        location=rows(raw["location"], text),
+        format=word(raw["format"]),
+        rows=rows(raw["rows"], _row),
+        moved=count(raw["moved"]),
+        shifts=rows(raw["shifts"], lambda s: Shift(count(s["left"]), count(s["right"]), count(s["size"]))),
+    )
+
+
+def _row(raw: dict[str, Any]) -> Row:
+    numbers = (count(raw[name]) for name in ("equal", "differing", "left_only", "right_only"))
+    return Row(word(raw["structure"]), *numbers, explained=flag(raw["explained"]))
+
+
+def _picture(raw: dict[str, Any]) -> Picture:
+    names = rows(raw["structures"], word)
+    return Picture(positive(raw["cell"]), names, *(rows(raw[side], _cells) for side in ("left", "right")))
+
+
+def _cells(raw: dict[str, Any]) -> Cells:
+    return Cells(positive(raw["count"]), count(raw["structure"]), count(raw["differing"]))
 
 
 def _facts(raw: Any) -> Facts:

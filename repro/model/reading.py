@@ -55,6 +55,20 @@ def count(value: Any) -> int:
     return value
 
 
+def positive(value: Any) -> int:
+    """`value`, a whole number from 1 up. Raises TypeError or ValueError."""
+    if not count(value):
+        raise ValueError("0 where there must be something")
+    return count(value)
+
+
+def flag(value: Any) -> bool:
+    """`value`, true or false. Raises TypeError."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r} is neither true nor false")
+    return value
+
+
 def sha256(value: Any) -> str:
     """`value`, 64 hex digits. Raises TypeError or ValueError."""
     digest = text(value)

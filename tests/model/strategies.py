@@ -10,9 +10,14 @@ from repro.model.comparison import (
     DIFFERENT,
     IDENTICAL,
     INCONCLUSIVE,
+    Account,
+    Cells,
     Comparison,
     Divergence,
+    Picture,
     Range,
+    Row,
+    Shift,
     Side,
     Summary,
     Unexamined,
@@ -90,6 +95,15 @@ PUBLISHED = st.builds(
 
 LOCATIONS = st.lists(FILE_NAMES, max_size=3).map(tuple)
 FACTS = st.none() | st.fixed_dictionaries({}, optional={"size": COUNTS, "sha256": SHA256, "mode": st.just("0644")})
+ACCOUNTS = st.builds(
+    Account,
+    location=LOCATIONS,
+    format=SLUGS,
+    rows=st.lists(st.builds(Row, SLUGS, COUNTS, COUNTS, COUNTS, COUNTS, st.booleans()), max_size=2).map(tuple),
+    moved=COUNTS,
+    shifts=st.lists(st.builds(Shift, COUNTS, COUNTS, COUNTS), max_size=2).map(tuple),
+)
+CELLS = st.lists(st.builds(Cells, st.integers(1, 9), COUNTS, COUNTS), max_size=2).map(tuple)
 COMPARISONS = st.builds(
     Comparison,
     left=st.builds(Side, name=FILE_NAMES, size=COUNTS, sha256=SHA256),
@@ -114,4 +128,8 @@ COMPARISONS = st.builds(
     ).map(tuple),
     unexamined=st.lists(st.builds(Unexamined, LOCATIONS, SLUGS), max_size=2).map(tuple),
     tools=st.dictionaries(SLUGS, VERSIONS, max_size=2),
+    accounts=st.lists(ACCOUNTS, max_size=2).map(tuple),
+    picture=st.none()
+    | st.builds(Picture, st.integers(1, 1 << 40), st.lists(SLUGS, max_size=2).map(tuple), CELLS, CELLS),
+    interrupted=st.booleans(),
 )
