@@ -223,13 +223,13 @@ def _account(raw: dict[str, Any]) -> Account:
 
 
 def _row(raw: dict[str, Any]) -> Row:
-    numbers = (count(raw[name]) for name in ("equal", "differing", "left_only", "right_only"))
-    return Row(word(raw["structure"]), *numbers, explained=flag(raw["explained"]))
+    equal, differing, left, right = (count(raw[name]) for name in ("equal", "differing", "left_only", "right_only"))
+    return Row(word(raw["structure"]), equal, differing, left, right, flag(raw["explained"]))
 
 
 def _picture(raw: dict[str, Any]) -> Picture:
     names = rows(raw["structures"], word)
-    return Picture(positive(raw["cell"]), names, *(rows(raw[side], _cells) for side in ("left", "right")))
+    return Picture(positive(raw["cell"]), names, rows(raw["left"], _cells), rows(raw["right"], _cells))
 
 
 def _cells(raw: dict[str, Any]) -> Cells:
