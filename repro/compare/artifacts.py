@@ -10,13 +10,13 @@ from pathlib import Path
 from repro import __version__
 from repro.compare import content, count, diffoscope
 from repro.compare.budget import Budget, LimitReached, Limits
-from repro.compare.content import Interval
 from repro.compare.findings import Findings
-from repro.compare.walk import Side as WalkedSide
+from repro.compare.picture import Painter
 from repro.compare.walk import Walker
-from repro.model.comparison import DIFFERENT, IDENTICAL, Comparison, Side, Summary
+from repro.model.comparison import DIFFERENT, IDENTICAL, Account, Comparison, Side, Summary
 from repro.model.errors import Inconclusive, InvalidInput
 from repro.system.hashing import sha256_file
+from repro.system.pool import parallel
 from repro.system.progress import Null, Observer
 
 
@@ -37,7 +37,7 @@ def compare_artifacts(
     """
     observer = observer or Null()
     with observer.task("hashing"):
-        sides = _side(left), _side(right)
+        sides = _sides(left, right)
     limits = limits or Limits()
     if time_limit is not None:
         limits = replace(limits, seconds=time_limit)
@@ -74,25 +74,42 @@ def _different(
     left, right = views
     findings, budget = Findings(), Budget(limits)
     leaves = diffoscope.Leaves(scratch, limits, findings) if deep else None
-    walker = Walker(findings, budget, scratch, leaves.add if leaves else _ignore)
+    painter = Painter((len(left), len(right)))
+    walker = Walker(findings, budget, scratch, leaves.add if leaves else _ignore, painter)
     with observer.task("comparing"):
         try:
-            walker.blobs((), left, right)
+            walker.artifacts(left, right)
         except LimitReached as error:
-            findings.unexamined((), f"{error.message}: the comparison stopped there")
+            findings.unread((), f"{error.message}: the comparison stopped there")
             facts = [{"size": side.size, "sha256": side.sha256} for side in sides]
             findings.diverge((), ("content",), facts[0], facts[1])
-        differing, explained = _counted(left, right, walker)
+    accounts = tuple(sorted(walker.accounts, key=lambda account: (account.location, account.format != "stream")))
     details: dict[tuple[str, ...], str] = {}
     if leaves:
         with observer.task(f"explaining {leaves.count} files"):
             details = leaves.explain(budget.remaining())
-    found = _comparison(sides, findings, Summary(findings.entries, len(findings), differing, explained))
+    outermost = accounts[0] if accounts and not accounts[0].location else None
+    found = _comparison(sides, findings, _summary(findings, outermost))
     divergences = tuple(
         replace(d, detail="\n".join(filter(None, (d.detail, details.get(d.location))))) if d.location in details else d
         for d in found.divergences
     )
-    return replace(found, divergences=divergences, tools=_tools(used=bool(leaves and leaves.count)))
+    return replace(
+        found,
+        divergences=divergences,
+        tools=_tools(used=bool(leaves and leaves.count)),
+        accounts=accounts,
+        picture=painter.picture(),
+    )
+
+
+def _summary(findings: Findings, outermost: Account | None) -> Summary:
+    rows = outermost.rows if outermost else ()
+    amounts = [(row.differing + row.left_only + row.right_only, row.explained) for row in rows]
+    differing = sum(amount for amount, _ in amounts)
+    return Summary(
+        findings.entries, len(findings), differing, sum(amount for amount, explained in amounts if explained)
+    )
 
 
 def _comparison(sides: tuple[Side, Side], findings: Findings, summary: Summary) -> Comparison:
@@ -122,6 +139,12 @@ def _ignore(location: tuple[str, ...], left: memoryview, right: memoryview) -> N
     pass
 
 
+def _sides(left: Path, right: Path) -> tuple[Side, Side]:
+    """Both files with their digests, taken side by side."""
+    ours, theirs = parallel(_side, (left, right), 2)
+    return ours, theirs
+
+
 def _side(path: Path) -> Side:
     try:
         status = path.stat()
@@ -140,38 +163,3 @@ def _mapped(path: Path) -> memoryview:
             return content.mapped(stream)
     except OSError as error:
         raise Inconclusive(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _counted(left: memoryview, right: memoryview, walker: Walker) -> tuple[int, int]:
-    """Bytes of the larger artifact that differ by position, and those of them that have a name (docs/comparing.md)."""
-    total = content.count_differing(left, right, [(0, max(len(left), len(right)))])
-    if walker.outermost is None:
-        return total, total if walker.findings.below_root else 0
-    side = walker.outermost[0 if len(left) >= len(right) else 1]
-    nameless = content.count_differing(left, right, _between(_named(side, walker), len(side.view)))
-    return total, total - nameless
-
-
-def _named(side: WalkedSide, walker: Walker) -> list[Interval]:
-    """The structures of the outermost container and the contents of its members, but for those not examined.
-
-    An equal member counts too: where its bytes differ by position, it lies elsewhere, which names the reason.
-    """
-    found = [(s.start, s.end) for s in walker.structures_of((), side)]
-    diverging, open_ends = walker.findings.prefixes(), walker.findings.unexamined_prefixes()
-    for (name, number), member in side.members.items():
-        place = (name if number == 1 else f"{name} ({number})",)
-        if member.content and (place in diverging or place not in open_ends):
-            found.extend(member.content.extents())
-    return found
-
-
-def _between(intervals: list[Interval], end: int) -> list[Interval]:
-    """What `intervals` leave of the bytes up to `end`."""
-    gaps: list[Interval] = []
-    at = 0
-    for start, stop in sorted(intervals):
-        if start > at:
-            gaps.append((at, min(start, end)))
-        at = max(at, stop)
-    return [*gaps, (at, end)] if at < end else gaps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
 
@@ -32,29 +33,32 @@ class Limits:
 
 
 class Budget:
-    """What is left of `limits`; every method raises LimitReached where nothing is."""
+    """What is left of `limits`, for all threads; every method raises LimitReached where nothing is."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._bytes, self._members = limits.expanded, limits.members
         self._deadline = None if limits.seconds is None else time.monotonic() + limits.seconds
         self._calls = 0
+        self._lock = threading.Lock()
 
     def spend(self, size: int) -> None:
         """Account for `size` expanded bytes; however few they are, for a page."""
-        self._bytes -= max(size, 4096)
+        with self._lock:
+            self._bytes -= max(size, 4096)
         if self._bytes < 0:
             raise LimitReached(f"more than {self.limits.expanded} bytes would have to be decompressed")
-        self._tick()
+        self.tick()
 
     def member(self) -> None:
         """Account for one member."""
         self._members -= 1
         if self._members < 0:
             raise LimitReached(f"more than {self.limits.members} members")
-        self._tick()
+        self.tick()
 
-    def _tick(self) -> None:
+    def tick(self) -> None:
+        """Look at the clock now and then."""
         self._calls += 1
         if not self._calls % 64 and self.remaining() <= 0:
             raise LimitReached(f"more than {self.limits.seconds:.0f} seconds")

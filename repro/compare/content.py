@@ -7,6 +7,7 @@ import mmap
 import re
 import tempfile
 from collections.abc import Hashable, Iterable, Iterator
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import IO
 
@@ -36,11 +37,21 @@ def sha256(view: memoryview) -> str:
 
 
 class Equality:
-    """Compares contents of one pair of containers, remembering verdicts on places that many members share."""
+    """Compares contents of one pair of containers, remembering verdicts on places that many members share.
+
+    `equal` may be called from several threads.
+    """
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self._verdicts: dict[tuple[Hashable, Hashable], bool] = {}
+
+    def as_stored(self, left: Content, right: Content) -> bool:
+        """Whether both are known to be equal by their stored bytes alone; nothing is decoded. Raises Malformed."""
+        if left.size != right.size:
+            return False
+        pairs = zip_longest(left.pieces(), right.pieces())
+        return all(a is not None and b is not None and self._same_piece(a, b) for a, b in pairs)
 
     def equal(self, left: Content, right: Content) -> bool:
         """Whether both contents decode to the same bytes. Raises Malformed, LimitReached."""
@@ -53,27 +64,40 @@ class Equality:
                 a, b = next(ours, None), next(theirs, None)
                 if a is None or b is None:
                     return a is b
-                if not self._same_piece(a, b):
-                    rest, other = self._read(a), self._read(b)
-            elif not rest or not other:
-                piece = next(theirs if rest else ours, None)
-                if piece is None:
+                if self._same_piece(a, b):
+                    continue
+                if a.parts or b.parts:
+                    ours, theirs = chain(_parts(a), ours), chain(_parts(b), theirs)
+                    continue
+                rest, other = self._read(a), self._read(b)
+            elif rest:
+                theirs, other = self._next(theirs)
+                if not other:
                     return False
-                if rest:
-                    other = self._read(piece)
-                else:
-                    rest = self._read(piece)
+            else:
+                ours, rest = self._next(ours)
+                if not rest:
+                    return False
             size = min(len(rest), len(other))
             if not same_bytes(rest[:size], other[:size]):
                 return False
             rest, other = rest[size:], other[size:]
+
+    def _next(self, pieces: Iterator[Piece]) -> tuple[Iterator[Piece], memoryview]:
+        """The bytes of the next piece, and the pieces after it; no bytes where there is none."""
+        for piece in pieces:
+            if piece.parts:
+                return self._next(chain(piece.parts(), pieces))
+            if piece.size:
+                return pieces, self._read(piece)
+        return pieces, memoryview(b"")
 
     def _same_piece(self, left: Piece, right: Piece) -> bool:
         """Whether the pieces are known to be equal without decoding them."""
         if left.size != right.size or left.coding != right.coding:
             return False
         if left.place is None or right.place is None:
-            self._budget.spend(0)
+            self._budget.tick()
             return same_bytes(left.raw, right.raw)
         key = (left.place, right.place)
         if key not in self._verdicts:
@@ -85,11 +109,16 @@ class Equality:
         return memoryview(piece.read())
 
 
+def _parts(piece: Piece) -> Iterator[Piece]:
+    return piece.parts() if piece.parts else iter((piece,))
+
+
 def decoded(content: Content, budget: Budget) -> Iterator[memoryview]:
     """The decoded bytes of `content`, in order. Raises Malformed, LimitReached."""
-    for piece in content.pieces():
-        budget.spend(piece.size)
-        yield memoryview(piece.read())
+    for whole in content.pieces():
+        for piece in _parts(whole):
+            budget.spend(piece.size)
+            yield memoryview(piece.read())
 
 
 def digest(content: Content, budget: Budget) -> tuple[int, str]:
@@ -143,17 +172,13 @@ def _delta(left: bytes, right: bytes) -> bytes:
     return value.to_bytes(len(left), "little")
 
 
-def count_differing(left: memoryview, right: memoryview, intervals: Iterable[Interval]) -> int:
-    """How many positions within `intervals` hold different bytes; a position that one side lacks differs."""
-    common, total = min(len(left), len(right)), 0
-    for start, end in intervals:
-        shared = min(end, common)
-        for at in range(start, shared, CHUNK):
-            stop = min(at + CHUNK, shared)
-            ours, theirs = bytes(left[at:stop]), bytes(right[at:stop])
-            if ours != theirs:
-                total += len(ours) - _delta(ours, theirs).count(0)
-        total += max(0, min(end, max(len(left), len(right))) - max(start, common))
+def count_differing(left: memoryview, right: memoryview) -> int:
+    """At how many positions the two, which have the same length, hold different bytes."""
+    total = 0
+    for at in range(0, len(left), CHUNK):
+        ours, theirs = bytes(left[at : at + CHUNK]), bytes(right[at : at + CHUNK])
+        if ours != theirs:
+            total += len(ours) - _delta(ours, theirs).count(0)
     return total
 
 

@@ -27,6 +27,7 @@ class Findings:
         self.entries = 0
         self._records: dict[Location, _Record] = {}
         self._unexamined: set[tuple[Location, str]] = set()
+        self._unread: set[Location] = set()
 
     def __len__(self) -> int:
         return len(self._records)
@@ -56,18 +57,14 @@ class Findings:
         """Note that something at `location` was not looked into."""
         self._unexamined.add((location, reason))
 
-    def prefixes(self) -> set[Location]:
-        """Every location at or above a divergence."""
-        return _prefixes(self._records)
+    def unread(self, location: Location, reason: str) -> None:
+        """Note that bytes at `location` could not be read or compared, so that nothing vouches for them."""
+        self.unexamined(location, reason)
+        self._unread.update(location[:length] for length in range(len(location) + 1))
 
-    def unexamined_prefixes(self) -> set[Location]:
-        """Every location at or above something that was not examined."""
-        return _prefixes(location for location, _ in self._unexamined)
-
-    @property
-    def below_root(self) -> bool:
-        """Whether anything was found inside the artifact, as opposed to the artifact as a whole."""
-        return any(self._records.keys() - {()})
+    def is_unread(self, location: Location) -> bool:
+        """Whether something at `location`, or inside of it, is unread."""
+        return location in self._unread
 
     def divergences(self) -> tuple[Divergence, ...]:
         """All divergences, sorted by location."""
@@ -86,7 +83,3 @@ class Findings:
     def not_examined(self) -> tuple[Unexamined, ...]:
         """All that was not examined, sorted."""
         return tuple(Unexamined(location, reason) for location, reason in sorted(self._unexamined))
-
-
-def _prefixes(places: Iterable[Location]) -> set[Location]:
-    return {place[:length] for place in places for length in range(len(place) + 1)}

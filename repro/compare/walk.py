@@ -6,21 +6,28 @@ walked whole is represented by what differs inside; one that could not be walked
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from repro import formats
 from repro.compare import content, facts, structures
+from repro.compare.accounting import Claim, Ledger, settle
 from repro.compare.budget import Budget
 from repro.compare.content import Equality, Interval
 from repro.compare.findings import Findings, Location
+from repro.compare.picture import Painter
 from repro.formats.base import FILE, Container, Content, Malformed, Member, Structure
-from repro.model.comparison import Range
+from repro.model.comparison import Account, Range
+from repro.system.pool import parallel, processors
 
 Key = tuple[str, int]  # a member's name, and which of those of that name it is
 LeafSink = Callable[[Location, memoryview, memoryview], None]
+Bases = tuple[int, int] | None  # where two containers begin in the artifacts, if they lie there as they are
 
+_FILES = "file contents"
+_UNREAD = "file contents, not examined"
+_BATCH = 32  # contents that a thread compares in one go
 _TRANSPARENT = "stream"  # a compressed stream adds no component to a location
 _LEAVES = ("pyc",)  # formats that have structures but no members
 
@@ -35,58 +42,78 @@ class Side:
     members: dict[Key, Member]
     whole: bool
 
-    @property
-    def extents(self) -> list[Interval]:
-        """Where the contents of all members lie."""
-        return [extent for member in self.members.values() if member.content for extent in member.content.extents()]
+
+@dataclass(frozen=True)
+class _Undecided:
+    """A member whose stored bytes are not the same, so that they have to be decoded."""
+
+    key: Key
+    place: Location
+    left: Content
+    right: Content
 
 
 class Walker:
-    """Collects into `findings`; hands the bytes of diverging leaves to `leaf`, valid during that call alone."""
+    """Collects into `findings` and `accounts`; hands the bytes of diverging leaves to `leaf`, valid during that call
+    alone, and what lies where to `painter`."""
 
-    def __init__(self, findings: Findings, budget: Budget, scratch: Path, leaf: LeafSink) -> None:
+    def __init__(self, findings: Findings, budget: Budget, scratch: Path, leaf: LeafSink, painter: Painter) -> None:
         self.findings, self._budget, self._scratch, self._leaf_sink = findings, budget, scratch, leaf
-        self.outermost: tuple[Side, Side] | None = None  # unless that is no container, or a compressed stream
+        self._painter = painter
+        self.accounts: list[Account] = []
 
-    def blobs(self, location: Location, left: memoryview, right: memoryview, depth: int = 0) -> None:
-        """Explain why `left` and `right`, which are not the same bytes, differ. Raises LimitReached."""
+    def artifacts(self, left: memoryview, right: memoryview) -> None:
+        """Explain why two artifacts differ. Raises LimitReached."""
+        if self.blobs((), left, right, (0, 0)) is None:
+            self.accounts.append(settle((), "file", (left, right), ((), ()), [_whole(left, right)]).account)
+
+    def blobs(
+        self, location: Location, left: memoryview, right: memoryview, bases: Bases, depth: int = 0
+    ) -> Account | None:
+        """Explain why `left` and `right`, which are not the same bytes, differ; their account if it was taken.
+
+        Raises LimitReached.
+        """
         ours, theirs = self._opened(location, "left", left), self._opened(location, "right", right)
         if ours and theirs:
             ours, theirs = formats.reconciled(ours, theirs, (left, right))
         if ours is None or theirs is None or ours.format != theirs.format:
             self._leaf(location, left, right)
         elif depth >= self._budget.limits.depth:
-            self.findings.unexamined(location, f"more than {depth} containers in each other")
+            self.findings.unread(location, f"more than {depth} containers in each other")
             self._leaf(location, left, right)
         elif ours.format == _TRANSPARENT:
-            self._streams(location, (ours, left), (theirs, right), depth)
+            return self._streams(location, (ours, left), (theirs, right), depth)
         elif ours.format in _LEAVES:
             self._leaf(location, left, right, (ours, theirs))
         else:
-            self._containers(location, (ours, left), (theirs, right), depth)
+            return self._containers(location, (ours, left), (theirs, right), bases, depth)
+        return None
 
     def _opened(self, location: Location, side: str, view: memoryview) -> Container | None:
         try:
             return formats.opened(view)
         except Malformed as error:
-            self.findings.unexamined(location, f"{side}: {error.message}")
+            self.findings.unread(location, f"{side}: {error.message}")
             return None
 
     def _streams(
         self, location: Location, left: tuple[Container, memoryview], right: tuple[Container, memoryview], depth: int
-    ) -> None:
+    ) -> Account | None:
         """Two compressed streams: what they hold if that is a container, else the stream as one leaf."""
         layouts = left[0], right[0]
         ours, theirs = self._inner(location, "left", left[0]), self._inner(location, "right", right[0])
         if ours is None or theirs is None or content.same_bytes(ours, theirs):
             self._leaf(location, left[1], right[1], layouts, same_inside=ours is not None and theirs is not None)
-            return
+            return None
         if not self._alike(location, ours, theirs):
             self._leaf(location, left[1], right[1], layouts)
-            return
-        self.blobs(location, ours, theirs, depth + 1)
+            return None
         sides = [Side(name, c, view, {}, True) for name, (c, view) in (("left", left), ("right", right))]
-        self._structure(location, sides[0], sides[1], explained=True)
+        ledger = self._settled(location, sides[0], sides[1], (), None)
+        self.blobs(location, ours, theirs, None, depth + 1)
+        self._structure(location, ledger, (left[1], right[1]), explained=True)
+        return ledger.account
 
     def _alike(self, location: Location, left: memoryview, right: memoryview) -> bool:
         """Whether both are containers of members that can be walked together."""
@@ -101,22 +128,27 @@ class Walker:
             member = next(iter(container.members()))
             return content.within_reach(member.content, self._budget, self._scratch) if member.content else None
         except Malformed as error:
-            self.findings.unexamined(location, f"{side}: {error.message}")
+            self.findings.unread(location, f"{side}: {error.message}")
             return None
 
     def _containers(
-        self, location: Location, left: tuple[Container, memoryview], right: tuple[Container, memoryview], depth: int
-    ) -> None:
+        self,
+        location: Location,
+        left: tuple[Container, memoryview],
+        right: tuple[Container, memoryview],
+        bases: Bases,
+        depth: int,
+    ) -> Account:
         ours = self._side(location, "left", *left)
         theirs = self._side(location, "right", *right)
-        if not depth:
-            self.outermost = ours, theirs
         before = len(self.findings)
-        changed = self._members(location, ours, theirs, depth)
+        claims, changed = self._members(location, ours, theirs, bases, depth)
         self._orders(location, ours, theirs, changed)
-        self._structure(location, ours, theirs, explained=len(self.findings) > before)
+        ledger = self._settled(location, ours, theirs, claims, bases)
+        self._structure(location, ledger, (left[1], right[1]), explained=len(self.findings) > before)
         if not (ours.whole and theirs.whole):
             self._content(location, left[1], right[1])
+        return ledger.account
 
     def _side(self, location: Location, name: str, container: Container, view: memoryview) -> Side:
         members: dict[Key, Member] = {}
@@ -129,73 +161,108 @@ class Walker:
         except Malformed as error:
             container.problems.found.append(("", error.message))
         for inside, reason in container.problems.found:
-            self.findings.unexamined((*location, inside) if inside else location, f"{name}: {reason}")
+            self.findings.unread((*location, inside) if inside else location, f"{name}: {reason}")
         return Side(name, container, view, members, not container.problems.found)
 
-    def _members(self, location: Location, left: Side, right: Side, depth: int) -> set[Key]:
-        """Compare member by member; returns those that differ in content or are on one side alone."""
-        equality = Equality(self._budget)
+    def _members(
+        self, location: Location, left: Side, right: Side, bases: Bases, depth: int
+    ) -> tuple[list[Claim], set[Key]]:
+        """Compare member by member; returns whose bytes are whose, and the keys of those that differ in content."""
+        equality, claims, undecided = Equality(self._budget), list[Claim](), list[_Undecided]()
         changed: set[Key] = set()
-        for key in sorted(left.members.keys() | right.members.keys()):
+        for key in dict.fromkeys((*left.members, *right.members)):
             self.findings.entries += 1
             name, number = key
             place = (*location, name if number == 1 else f"{name} ({number})")
             ours, theirs = left.members.get(key), right.members.get(key)
             if ours and theirs:
-                if self._pair(place, ours, theirs, equality, depth):
+                self._facts(place, ours, theirs)
+                mine, other = ours.content, theirs.content
+                if ours.kind != FILE or theirs.kind != FILE:
+                    claims.append(_claim(_FILES, mine, other))
+                elif mine is None or other is None:
                     changed.add(key)
+                    claims.append(_claim(_UNREAD, mine, other))
+                elif self._as_stored(equality, mine, other):
+                    claims.append(_claim(_FILES, mine, other, same=True))
+                else:
+                    undecided.append(_Undecided(key, place, mine, other))
                 continue
             changed.add(key)
-            for member, side, other in ((ours, "left", right), (theirs, "right", left)):
-                if member and other.whole:
+            for member, side, opposite in ((ours, "left", right), (theirs, "right", left)):
+                if member and opposite.whole:
                     self._one_sided(place, member, side)
                 elif member:
-                    self.findings.unexamined(place, f"{other.name}: may lie in what could not be read")
-        return changed
+                    self.findings.unread(place, f"{opposite.name}: may lie in what could not be read")
+            row = _UNREAD if self.findings.is_unread(place) else _FILES
+            claims.append(_claim(row, ours.content if ours else None, theirs.content if theirs else None))
+        for pair, equal in zip(undecided, self._decoded(equality, undecided), strict=True):
+            account = None
+            if equal is not True:
+                changed.add(pair.key)
+                account = self._differ(pair, equal, bases, depth)
+            row = _UNREAD if self.findings.is_unread(pair.place) else _FILES
+            claims.append(_claim(row, pair.left, pair.right, nested=account))
+        return claims, changed
 
-    def _one_sided(self, place: Location, member: Member, side: str) -> None:
-        said = facts.presence(member)
-        if member.problem:
-            self.findings.unexamined(place, f"{side}: {member.problem}")
-        if member.content:
-            try:
-                said["size"], said["sha256"] = content.digest(member.content, self._budget)
-            except Malformed as error:
-                self.findings.unexamined(place, f"{side}: {error.message}")
-        self.findings.diverge(place, ("presence",), said if side == "left" else None, said if side == "right" else None)
-
-    def _pair(self, place: Location, left: Member, right: Member, equality: Equality, depth: int) -> bool:
-        """Compare one member; returns whether its content differs or could not be compared."""
+    def _facts(self, place: Location, left: Member, right: Member) -> None:
         aspects, ours, theirs = facts.differences(left, right)
         if aspects:
             self.findings.diverge(place, aspects, ours, theirs)
         for side, member in (("left", left), ("right", right)):
             if member.problem:
-                self.findings.unexamined(place, f"{side}: {member.problem}")
-        if left.kind != FILE or right.kind != FILE:
-            return False
-        if left.content is None or right.content is None:
-            return True
-        try:
-            if equality.equal(left.content, right.content):
-                return False
-        except Malformed as error:
-            self.findings.unexamined(place, f"could not be compared: {error.message}")
-            return True
-        self._content_pair(place, left.content, right.content, depth)
-        return True
+                self.findings.unread(place, f"{side}: {member.problem}")
 
-    def _content_pair(self, place: Location, left: Content, right: Content, depth: int) -> None:
+    def _as_stored(self, equality: Equality, left: Content, right: Content) -> bool:
+        try:
+            return equality.as_stored(left, right)
+        except Malformed:
+            return False  # said where it is decoded
+
+    def _decoded(self, equality: Equality, pairs: Sequence[_Undecided]) -> Iterator[bool | Malformed]:
+        """Whether each pair decodes to the same bytes, or why that cannot be said; in several threads."""
+
+        def decide(batch: Sequence[_Undecided]) -> list[bool | Malformed]:
+            found: list[bool | Malformed] = []
+            for pair in batch:
+                try:
+                    found.append(equality.equal(pair.left, pair.right))
+                except Malformed as error:
+                    found.append(error)
+            return found
+
+        batches = [pairs[at : at + _BATCH] for at in range(0, len(pairs), _BATCH)]
+        if len(batches) == 1:
+            batches = [pairs[number : number + 1] for number in range(len(pairs))]
+        for found in parallel(decide, batches, processors()):
+            yield from found
+
+    def _differ(self, pair: _Undecided, error: bool | Malformed, bases: Bases, depth: int) -> Account | None:
+        """Explain why two contents differ, or say why they could not be compared."""
+        if isinstance(error, Malformed):
+            self.findings.unread(pair.place, f"could not be compared: {error.message}")
+            return None
         views = []
-        for side, member in (("left", left), ("right", right)):
+        for side, member in (("left", pair.left), ("right", pair.right)):
             try:
                 views.append(content.within_reach(member, self._budget, self._scratch))
-            except Malformed as error:
-                self.findings.unexamined(place, f"{side}: {error.message}")
+            except Malformed as problem:
+                self.findings.unread(pair.place, f"{side}: {problem.message}")
         if len(views) == 2:
-            self.blobs(place, views[0], views[1], depth + 1)
-        else:
-            self.findings.diverge(place, ("content",), {"size": left.size}, {"size": right.size})
+            return self.blobs(pair.place, views[0], views[1], _within(bases, pair.left, pair.right), depth + 1)
+        self.findings.diverge(pair.place, ("content",), {"size": pair.left.size}, {"size": pair.right.size})
+        return None
+
+    def _one_sided(self, place: Location, member: Member, side: str) -> None:
+        said = facts.presence(member)
+        if member.problem:
+            self.findings.unread(place, f"{side}: {member.problem}")
+        if member.content:
+            try:
+                said["size"], said["sha256"] = content.digest(member.content, self._budget)
+            except Malformed as error:
+                self.findings.unread(place, f"{side}: {error.message}")
+        self.findings.diverge(place, ("presence",), said if side == "left" else None, said if side == "right" else None)
 
     def _orders(self, location: Location, left: Side, right: Side, changed: set[Key]) -> None:
         """Say once a container and order where the members that both sides have stop coming in the same order."""
@@ -209,24 +276,37 @@ class Walker:
                 said = ({f"order of {order}": f"position {at} is {names[at][0]}"} for names in (a, b))
                 self.findings.diverge(location, ("order",), *said)
 
-    def _structure(self, location: Location, left: Side, right: Side, *, explained: bool) -> None:
+    def _settled(self, location: Location, left: Side, right: Side, claims: Sequence[Claim], bases: Bases) -> Ledger:
+        """The account of one pair of containers, which is kept, and painted where it lies in the artifact as it is."""
+        ledger = self._ledger(location, left, right, claims)
+        self.accounts.append(ledger.account)
+        if bases:
+            prefix = "".join(f"{part} → " for part in location)
+            for side in (0, 1):
+                self._painter.paint(side, bases[side], ledger.segments[side], prefix)
+        return ledger
+
+    def _ledger(self, location: Location, left: Side, right: Side, claims: Sequence[Claim]) -> Ledger:
+        views = left.view, right.view
+        named = self.structures_of(location, left), self.structures_of(location, right)
+        return settle(location, left.container.format, views, named, claims)
+
+    def _structure(
+        self, location: Location, ledger: Ledger, views: tuple[memoryview, memoryview], *, explained: bool
+    ) -> None:
         limit = self._budget.limits.ranges
-        maps = [self._map(location, side) for side in (left, right)]
-        found = structures.independent(maps[0], maps[1], limit)
+        found = structures.independent(ledger, views, limit)
         if not found and not explained:
-            found = structures.derived(maps[0], maps[1], limit)
+            found = structures.derived(ledger, views, limit)
         if found:
             self.findings.diverge(location, ("structure",), found.left, found.right, ranges=found.ranges)
-
-    def _map(self, location: Location, side: Side) -> structures.Map:
-        return structures.mapped(side.view, self.structures_of(location, side), side.extents)
 
     def structures_of(self, location: Location, side: Side) -> Iterator[Structure]:
         """The structures of one side's container, as far as they can be read."""
         try:
             yield from side.container.structures()
         except Malformed as error:
-            self.findings.unexamined(location, f"{side.name}: {error.message}")
+            self.findings.unread(location, f"{side.name}: {error.message}")
 
     def _content(self, location: Location, left: memoryview, right: memoryview) -> None:
         said = [{"size": len(view), "sha256": content.sha256(view)} for view in (left, right)]
@@ -246,13 +326,13 @@ class Walker:
         ranges: Iterable[Range] = _first(content.differing(left, right), self._budget.limits.ranges)
         detail = ""
         if layouts:
-            maps = [
-                self._map(location, Side(name, layout, view, {}, True))
-                for name, layout, view in (("left", layouts[0], left), ("right", layouts[1], right))
-            ]
-            named = structures.independent(maps[0], maps[1], self._budget.limits.ranges)
-            named = named or structures.derived(maps[0], maps[1], self._budget.limits.ranges)
+            sides = Side("left", layouts[0], left, {}, True), Side("right", layouts[1], right, {}, True)
+            ledger = self._ledger(location, *sides, ())
+            named = structures.independent(ledger, (left, right), self._budget.limits.ranges)
+            named = named or structures.derived(ledger, (left, right), self._budget.limits.ranges)
             ranges = named.ranges
+            if not location:
+                self.accounts.append(ledger.account)
             fields = sorted({r.structure for r in named.ranges if r.structure != "unmapped"})
             detail = f"{', '.join(fields)} {'differs' if len(fields) == 1 else 'differ'}" if fields else ""
         if same_inside:
@@ -260,6 +340,26 @@ class Walker:
         self.findings.diverge(location, (), None, None, ranges=ranges, detail=detail)
         if not same_inside:
             self._leaf_sink(location, left, right)
+
+
+def _claim(
+    row: str, left: Content | None, right: Content | None, *, same: bool = False, nested: Account | None = None
+) -> Claim:
+    ours = tuple(left.extents()) if left else ()
+    theirs = tuple(right.extents()) if right else ()
+    return Claim(row, ours, theirs, same, row != _UNREAD, nested)
+
+
+def _whole(left: memoryview, right: memoryview) -> Claim:
+    return Claim("content", ((0, len(left)),), ((0, len(right)),))
+
+
+def _within(bases: Bases, left: Content, right: Content) -> Bases:
+    """Where two contents of containers at `bases` begin, if they lie there in one run as they are."""
+    if bases is None or left.view() is None or right.view() is None:
+        return None
+    ours, theirs = next(iter(left.extents()), None), next(iter(right.extents()), None)
+    return (bases[0] + ours[0], bases[1] + theirs[0]) if ours and theirs else None
 
 
 def _first(runs: Iterator[Interval], limit: int) -> Iterator[Range]:

@@ -43,12 +43,14 @@ class Malformed(Inconclusive):
     reason = "malformed"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Piece:
     """A run of `size` bytes of a content, as stored.
 
     Two pieces of equal `size` and `coding` whose `raw` bytes are equal hold equal bytes, without decoding them.
-    `read` decodes; it raises Malformed. `place` tells stored bytes apart that many contents of a container share.
+    `read` decodes, from any thread; it raises Malformed. `place` tells stored bytes apart that many contents of a
+    container share. `parts` gives the same bytes as smaller pieces, for where the whole is not equal or is too much
+    to be decoded at once.
     """
 
     size: int
@@ -56,6 +58,7 @@ class Piece:
     raw: memoryview
     read: Callable[[], bytes | memoryview]
     place: Hashable = None
+    parts: Callable[[], Iterator[Piece]] | None = None
 
 
 class Content(Protocol):
@@ -69,7 +72,10 @@ class Content(Protocol):
         ...
 
     def extents(self) -> Iterable[tuple[int, int]]:
-        """The (start, end) byte ranges of the container that hold these bytes, possibly shared with others."""
+        """The (start, end) byte ranges of the container that hold these bytes.
+
+        Contents may share ranges; blocks that hold bits of many contents are not theirs but structures.
+        """
         ...
 
     def view(self) -> memoryview | None:
@@ -77,7 +83,7 @@ class Content(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stored:
     """Content that lies in the container as it is, in one run from `start` on."""
 
@@ -149,7 +155,7 @@ def link_group(paths: Iterable[str]) -> tuple[str, ...]:
     return (*group[:_SHOWN_LINKS], f"… {len(group)} in all, sha256 {joined}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Member:
     """One entry of a container; None where the format does not know the property.
 
@@ -177,7 +183,7 @@ class Member:
     problem: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Structure:
     """Bytes `start` to `end` (exclusive) of the container that are not a member's content, by name.
 
@@ -187,6 +193,8 @@ class Structure:
     where that reads better than bytes. `holds`, for a DERIVED one, computes it anew and says whether it is right; it
     is called only where the structure differs, and without it, decoding it on the way to the members is the proof.
     Structures may overlap contents (which lose those bytes) and each other (the one that begins later wins).
+    `parts`, for a region that is tedious to name field by field (a directory of an ISO), gives the finer structures
+    in it; it is called only where the region differs, and what they leave uncovered stays with the region.
     """
 
     start: int
@@ -196,6 +204,7 @@ class Structure:
     value: Any = None
     of: str = ""
     holds: Callable[[], bool] | None = None
+    parts: Callable[[], Iterable[Structure]] | None = None
 
     @property
     def label(self) -> str:
@@ -251,5 +260,5 @@ def cut(view: memoryview, start: int, size: int) -> memoryview:
 def fields(base: int, layout: Iterable[tuple[str, int, str]], prefix: str = "") -> Iterator[Structure]:
     """Consecutive fields (name, size in bytes, role) from `base` on as structures; a nameless one is constant."""
     for name, size, role in layout:
-        yield Structure(base, base + size, prefix + (name or "constant"), role or DERIVED)
+        yield Structure(base, base + size, prefix + (name or "magic"), role or DERIVED)
         base += size

@@ -5,16 +5,15 @@ Nothing is unpacked: members carry their compressed blocks, so that a comparison
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import ClassVar
+from functools import cached_property
+from typing import ClassVar, NamedTuple
 
 from repro.formats import base
 from repro.formats.base import DERIVED, IDENTITY, Malformed, Member, Piece, Problems, Structure, cut, unpack
-from repro.formats.squashfs_tables import COMPRESSED, COMPRESSORS, NO_FRAGMENT, Fragment, Reader, Tables, decoder
+from repro.formats.squashfs_tables import COMPRESSED, COMPRESSORS, NO_FRAGMENT, Fragment, Tables, decoder
 
 MAGIC = b"hsqs"
 _SUPERBLOCK = "<4sIIIIHHHHHHQQQQQQQQ"
@@ -41,11 +40,17 @@ _FIELDS = (
 _KINDS = (base.DIRECTORY, base.FILE, base.SYMLINK, base.BLOCK, base.CHARACTER, base.FIFO, base.SOCKET)
 _HAS_OPTIONS = 0x0400
 _DEPTH = 512  # nested directories; Linux paths end at 4096 bytes
-_BLOCK_LISTS = 256 << 20  # bytes of block sizes that all inodes together may carry: 8 TB at 128 KiB a block
+_NO_XATTR = 0xFFFFFFFF
+_COMMON = struct.Struct("<HHHHII")  # type, mode, uid, gid, mtime, number
+_BASIC_FILE = struct.Struct("<IIII")  # start, fragment, offset, size
+_EXTENDED_FILE = struct.Struct("<QQQIIII")  # start, size, sparse, nlink, fragment, offset, xattr
+_BASIC_DIRECTORY = struct.Struct("<IIHHI")  # block, nlink, size, offset, parent
+_EXTENDED_DIRECTORY = struct.Struct("<IIIIHHI")  # nlink, size, block, parent, index count, offset, xattr
+_LISTING = struct.Struct("<IIi")  # of a directory's header: count - 1, inode block, inode number
+_ENTRY = struct.Struct("<HhHH")  # inode offset, inode number delta, type, name length - 1
 
 
-@dataclass(frozen=True)
-class _Inode:
+class _Inode(NamedTuple):
     kind: str
     mode: int
     uid: int
@@ -53,42 +58,55 @@ class _Inode:
     mtime: int
     number: int
     nlink: int = 1
-    xattr: int = 0xFFFFFFFF
+    xattr: int = _NO_XATTR
     device: int = 0
     target: bytes = b""
     listing: tuple[int, int, int] = (0, 0, 0)  # of a directory: metadata block, offset in it, bytes of entries
     content: Blocks | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Blocks:
-    """A file's content: `sizes` are the little-endian 32-bit size words of its blocks, which take `stored`
-    bytes of the image from `start` on; the rest is a part of `fragment`."""
+    """A file's content: `sizes` are the little-endian 32-bit size words of its blocks, which lie one after the
+    other from `start` on; the rest is a part of `fragment`."""
 
     image: Squashfs
     size: int
     start: int
     sizes: bytes
-    stored: int
     fragment: Fragment | None
     fragment_offset: int
 
     def pieces(self) -> Iterator[Piece]:
-        image = self.image
+        image, tail = self.image, self.size
+        if self.sizes:
+            length = min(tail, len(self.sizes) // 4 * image.block_size)
+            tail -= length
+            raw = cut(image.view, self.start, self._stored())
+            coding = ("squashfs", image.compressor, image.block_size, self.sizes)
+            yield Piece(length, coding, raw, self._read, parts=self._blocks)
+        if self.fragment and tail:
+            yield image.tables.fragment_piece(self.fragment, self.fragment_offset, tail)
+
+    def _blocks(self) -> Iterator[Piece]:
         left, at = self.size, self.start
         for (word,) in struct.iter_unpack("<I", self.sizes):
-            length = min(left, image.block_size)
-            yield image.block_piece(at, word, length)
+            length = min(left, self.image.block_size)
+            yield self.image.block_piece(at, word, length)
             at += word & ~COMPRESSED
             left -= length
-        if self.fragment and left:
-            yield image.tables.fragment_piece(self.fragment, self.fragment_offset, left)
+
+    def _read(self) -> bytes:
+        return b"".join(bytes(block.read()) for block in self._blocks())
+
+    def _stored(self) -> int:
+        if len(self.sizes) == 4:
+            return int.from_bytes(self.sizes, "little") & ~COMPRESSED
+        return sum(word & ~COMPRESSED for (word,) in struct.iter_unpack("<I", self.sizes))
 
     def extents(self) -> Iterable[tuple[int, int]]:
-        found = [(self.start, self.start + self.stored)] if self.stored else []
-        if self.fragment:
-            found.append((self.fragment.start, self.fragment.start + (self.fragment.word & ~COMPRESSED)))
-        return found
+        stored = self._stored() if self.sizes else 0
+        return ((self.start, self.start + stored),) if stored else ()
 
     def view(self) -> memoryview | None:
         return None
@@ -101,8 +119,8 @@ class Squashfs:
 
     def __init__(self, view: memoryview) -> None:
         head = unpack(_SUPERBLOCK, view, 0)
-        magic, self._inodes, _, self.block_size, self._fragments = head[:5]
-        self.compressor, log, self._flags, self._ids, major, minor, self._root, used = head[5:13]
+        magic, _, _, self.block_size, fragments = head[:5]
+        self.compressor, log, self._flags, ids, major, minor, self._root, used = head[5:13]
         if magic != MAGIC or (major, minor) != (4, 0):
             raise Malformed(f"not squashfs 4.0 but {major}.{minor}")
         if not 4096 <= self.block_size <= 1 << 20 or self.block_size != 1 << min(log, 32):
@@ -113,9 +131,12 @@ class Squashfs:
         if used > len(view):
             self.problems.add("", f"truncated: {len(view)} of {used} bytes")
         self.decode = decoder(self.compressor)
-        self.tables = Tables(view, head[13:], self.block_size, self.compressor, (self._ids, self._fragments))
-        self._block_lists = 0
-        self._known: dict[int, _Inode] = {}
+        self._head, self._counts = head[13:], (ids, fragments)
+
+    @cached_property
+    def tables(self) -> Tables:
+        """All tables, read when first asked for."""
+        return Tables(self.view, self._head, self.used, self.block_size, self.compressor, self._counts, self.problems)
 
     def block_piece(self, at: int, word: int, length: int) -> Piece:
         """The piece of `length` bytes that the size word `word` describes, stored at `at`. Raises Malformed."""
@@ -125,7 +146,7 @@ class Squashfs:
         if word & COMPRESSED:
             if len(raw) != length:
                 raise Malformed(f"uncompressed block at {at} has {len(raw)} bytes instead of {length}")
-            return Piece(length, ("stored",), raw, lambda: raw)
+            return base.stored_piece(raw)
         coding = ("squashfs", self.compressor, self.block_size, word)
         return Piece(length, coding, raw, lambda: self._decoded(raw, length, at))
 
@@ -143,31 +164,35 @@ class Squashfs:
                 groups.setdefault(inode.number, []).append(path)
         links = {number: base.link_group(paths) for number, paths in groups.items()}
         numbered: set[int] = set()
-        for path, inode in found:
+        found.reverse()
+        while found:
+            path, inode = found.pop()
             group = links.get(inode.number, ()) if inode.kind != base.DIRECTORY else ()
             yield self._member(path, inode, group, inode.number in numbered)
             numbered.add(inode.number)
 
     def _member(self, path: str, inode: _Inode, links: tuple[str, ...], repeated: bool) -> Member:
-        positions = [] if repeated else [("inode", inode.number)]
-        if not repeated and inode.content and inode.content.sizes:
-            positions.append(("data", inode.content.start))
-        device = inode.device
+        content, device = inode.content, inode.device
+        positions: tuple[tuple[str, int], ...] = ()
+        if not repeated:
+            first = (("inode", inode.number),)
+            positions = (*first, ("data", content.start)) if content and content.sizes else first
         return Member(
             path,
             inode.kind,
-            mode=inode.mode,
-            uid=inode.uid,
-            gid=inode.gid,
-            mtime=inode.mtime,
-            target=os.fsdecode(inode.target) if inode.kind == base.SYMLINK else None,
-            device=((device & 0xFFF00) >> 8, device & 0xFF | device >> 12 & 0xFFF00)
+            inode.mode,
+            inode.uid,
+            inode.gid,
+            inode.mtime,
+            inode.target.decode("utf-8", "surrogateescape") if inode.kind == base.SYMLINK else None,
+            ((device & 0xFFF00) >> 8, device & 0xFF | device >> 12 & 0xFFF00)
             if inode.kind in (base.BLOCK, base.CHARACTER)
             else None,
-            xattrs=self.tables.xattrs(inode.xattr) if inode.xattr != 0xFFFFFFFF else (),
-            links=links,
-            positions=tuple(positions),
-            content=inode.content,
+            self.tables.xattrs(inode.xattr) if inode.xattr != _NO_XATTR else (),
+            links,
+            (),
+            positions,
+            content,
         )
 
     def _walk(self) -> Iterator[tuple[str, _Inode]]:
@@ -177,90 +202,119 @@ class Squashfs:
         count = 0
         while stack:
             path, reference, depth = stack.pop()
+            below: list[tuple[str, int, int]] = []
             try:
                 inode = self._inode(reference)
-                below = list(islice(self._listing(inode), base.MEMBERS)) if inode.kind == base.DIRECTORY else []
+                if inode.kind == base.DIRECTORY:
+                    below = self._listing(inode, "" if path == "." else path + "/", depth + 1)
             except Malformed as error:
                 self.problems.add(path, error.message)
                 continue
             count += 1
-            if count + len(stack) > base.MEMBERS:
+            if count + len(stack) + len(below) > base.MEMBERS:
                 raise Malformed(f"more than {base.MEMBERS} members")
             yield path, inode
-            if below and (reference in seen or depth > _DEPTH):
-                self.problems.add(path, "directory loop")
-                continue
-            seen.add(reference)
-            prefix = "" if path == "." else path + "/"
-            stack.extend((prefix + name, reference, depth + 1) for name, reference in reversed(below))
+            if below:
+                if reference in seen or depth > _DEPTH:
+                    self.problems.add(path, "directory loop")
+                    continue
+                seen.add(reference)
+                stack.extend(below)
 
-    def _listing(self, inode: _Inode) -> Iterator[tuple[str, int]]:
-        """(name, inode reference) of a directory's entries."""
+    def _listing(self, inode: _Inode, prefix: str, depth: int) -> list[tuple[str, int, int]]:
+        """(path, inode reference, `depth`) of a directory's entries, the last one first. Raises Malformed."""
         block, offset, size = inode.listing
-        reader = Reader(self.tables.directories, block, offset)
-        end = size - 3  # the stored size counts "." and ".."
-        while reader.consumed < end:
-            count, start, _ = reader.unpack("<IIi")
-            if count >= 256:
-                raise Malformed("directory header counts more than 256 entries")
-            for _ in range(count + 1):
-                at, _, _, length = reader.unpack("<HhHH")
-                name = reader.take(length + 1)
-                if name in (b".", b"..") or b"/" in name or b"\0" in name:
-                    raise Malformed(f"directory entry named {name!r}")
-                yield os.fsdecode(name), start << 16 | at
+        table = self.tables.directories
+        at = table.place(block, offset)
+        end = at + size - 3  # the stored size counts "." and ".."
+        table.check(at, max(at, end))
+        data, found = table.data, []
+        try:
+            while at < end:
+                count, start, _ = _LISTING.unpack_from(data, at)
+                at += 12
+                if count >= 256:
+                    raise Malformed("directory header counts more than 256 entries")
+                start <<= 16
+                for _ in range(count + 1):
+                    within, _, _, length = _ENTRY.unpack_from(data, at)
+                    name = data[at + 8 : at + 9 + length]
+                    at += 9 + length
+                    if name in (b".", b"..") or b"/" in name or b"\0" in name:
+                        raise Malformed(f"directory entry named {name!r}")
+                    found.append((prefix + name.decode("utf-8", "surrogateescape"), start | within, depth))
+        except struct.error as error:
+            raise Malformed("directory beyond the end of its table") from error
+        found.reverse()
+        return found
 
     def _inode(self, reference: int) -> _Inode:
-        if reference not in self._known:
-            self._known[reference] = self._read_inode(reference)
-        return self._known[reference]
+        table = self.tables.inodes
+        at = table.place(reference >> 16, reference & 0xFFFF)
+        try:
+            number, mode, uid, gid, mtime, inode = _COMMON.unpack_from(table.data, at)
+            if not 1 <= number <= 14:
+                raise Malformed(f"inode type {number} is not known")
+            extended, kind = number > 7, _KINDS[(number - 1) % 7]
+            common = (kind, mode & 0o7777, self._id(uid), self._id(gid), mtime, inode)
+            read = self._file if kind == base.FILE else self._directory if kind == base.DIRECTORY else self._other
+            made, end = read(at + 16, extended, common)
+        except struct.error as error:
+            raise Malformed("inode beyond the end of its table") from error
+        table.check(at, end)
+        return made
 
-    def _read_inode(self, reference: int) -> _Inode:
-        reader = Reader(self.tables.inodes, reference >> 16, reference & 0xFFFF)
-        number, mode, uid, gid, mtime, inode = reader.unpack("<HHHHII")
-        if not 1 <= number <= 14:
-            raise Malformed(f"inode type {number} is not known")
-        extended, kind = number > 7, _KINDS[(number - 1) % 7]
-        common = (kind, mode & 0o7777, self.tables.id(uid), self.tables.id(gid), mtime, inode)
-        if kind == base.DIRECTORY:
-            return self._directory(reader, extended, common)
-        if kind == base.FILE:
-            return self._file(reader, extended, common)
-        (nlink,) = reader.unpack("<I")
+    def _id(self, index: int) -> int:
+        if index >= len(self.tables.ids):
+            raise Malformed(f"id {index} of {len(self.tables.ids)}")
+        return self.tables.ids[index]
+
+    def _other(self, at: int, extended: bool, common: _Common) -> tuple[_Inode, int]:
+        table, kind = self.tables.inodes, common[0]
+        (nlink,) = table.unpack("<I", at)
+        at += 4
         device, target = 0, b""
         if kind == base.SYMLINK:
-            (size,) = reader.unpack("<I")
+            (size,) = table.unpack("<I", at)
             if size > 65535:
                 raise Malformed(f"symlink target of {size} bytes")
-            target = reader.take(size)
+            target = table.take(at + 4, size)
+            at += 4 + size
         elif kind in (base.BLOCK, base.CHARACTER):
-            (device,) = reader.unpack("<I")
-        xattr = reader.unpack("<I")[0] if extended else 0xFFFFFFFF
-        return _Inode(*common, nlink=nlink, xattr=xattr, device=device, target=target)
+            (device,) = table.unpack("<I", at)
+            at += 4
+        xattr = table.unpack("<I", at)[0] if extended else _NO_XATTR
+        return _Inode(*common, nlink=nlink, xattr=xattr, device=device, target=target), at
 
-    def _directory(self, reader: Reader, extended: bool, common: tuple[str, int, int, int, int, int]) -> _Inode:
+    def _directory(self, at: int, extended: bool, common: _Common) -> tuple[_Inode, int]:
+        layout = _EXTENDED_DIRECTORY if extended else _BASIC_DIRECTORY
+        read = layout.unpack_from(self.tables.inodes.data, at)
         if extended:
-            nlink, size, start, _, _, offset, xattr = reader.unpack("<IIIIHHI")
+            nlink, size, start, _, _, offset, xattr = read
         else:
-            start, nlink, size, offset, _ = reader.unpack("<IIHHI")
-            xattr = 0xFFFFFFFF
-        return _Inode(*common, nlink=nlink, xattr=xattr, listing=(start, offset, size))
+            (start, nlink, size, offset, _), xattr = read, _NO_XATTR
+        return _Inode(*common, nlink, xattr, 0, b"", (start, offset, size)), at + layout.size
 
-    def _file(self, reader: Reader, extended: bool, common: tuple[str, int, int, int, int, int]) -> _Inode:
+    def _file(self, at: int, extended: bool, common: _Common) -> tuple[_Inode, int]:
+        data = self.tables.inodes.data
         if extended:
-            start, size, _, nlink, fragment, offset, xattr = reader.unpack("<QQQIIII")
+            start, size, _, nlink, number, offset, xattr = _EXTENDED_FILE.unpack_from(data, at)
+            at += 40
         else:
-            start, fragment, offset, size = reader.unpack("<IIII")
-            nlink, xattr = 1, 0xFFFFFFFF
-        count = size // self.block_size + (fragment == NO_FRAGMENT and size % self.block_size > 0)
-        self._block_lists += count * 4
-        if self._block_lists > _BLOCK_LISTS:
-            raise Malformed(f"file of {size} bytes: too many blocks")
-        tail = None if fragment == NO_FRAGMENT else self.tables.fragment(fragment)
-        sizes = reader.take(count * 4)
-        stored = sum(word & ~COMPRESSED for (word,) in struct.iter_unpack("<I", sizes))
-        content = Blocks(self, size, start, sizes, stored, tail, offset)
-        return _Inode(*common, nlink=nlink, xattr=xattr, content=content)
+            start, number, offset, size = _BASIC_FILE.unpack_from(data, at)
+            nlink, xattr = 1, _NO_XATTR
+            at += 16
+        count, rest = divmod(size, self.block_size)
+        fragment = None
+        if number == NO_FRAGMENT:
+            count += rest > 0
+        elif number < len(self.tables.fragments):
+            fragment = self.tables.fragments[number]
+        else:
+            raise Malformed(f"fragment {number} of {len(self.tables.fragments)}")
+        sizes = data[at : at + 4 * count]
+        content = Blocks(self, size, start, sizes, fragment, offset)
+        return _Inode(*common, nlink, xattr, 0, b"", (0, 0, 0), content), at + 4 * count
 
     def structures(self) -> Iterator[Structure]:
         for field in base.fields(0, _FIELDS, "superblock "):
@@ -270,6 +324,7 @@ class Squashfs:
         if self._flags & _HAS_OPTIONS:
             (word,) = unpack("<H", self.view, 96)
             yield Structure(96, 98 + (word & 0x7FFF), "compressor options", IDENTITY)
-        yield from self.tables.structures(self.used)
-        if self.used < len(self.view):
-            yield Structure(self.used, len(self.view), "padding to 4 KiB")
+        yield from self.tables.structures()
+
+
+_Common = tuple[str, int, int, int, int, int]  # kind, mode, uid, gid, mtime, number

@@ -1,22 +1,23 @@
-"""SquashFS metadata: compressed metadata blocks, and the id, fragment and xattr tables that they hold."""
+"""SquashFS metadata: the compressed blocks of each table, and the ids, fragments and xattrs that they hold."""
 
 from __future__ import annotations
 
 import os
 import struct
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 from repro.formats import codec
-from repro.formats.base import Malformed, Piece, Structure, cut, unpack
+from repro.formats.base import Malformed, Piece, Problems, Structure, cut, unpack
 
 COMPRESSED = 1 << 24  # in a block's size word: set where the block is *not* compressed
 NO_FRAGMENT = 0xFFFFFFFF
 ABSENT = 0xFFFFFFFFFFFFFFFF
 _METADATA = 8192  # bytes of a full metadata block, decompressed
-_CACHED_METADATA = 4096  # blocks: 32 MiB
+_BLOCKS = 1 << 14  # metadata blocks of one table: 128 MiB, some two million inodes
 _CACHED_FRAGMENTS = 8
 _XATTR_PREFIXES = ("user.", "trusted.", "security.")
 _XATTR_BYTES = 1 << 20  # of all values of one inode; Linux allows 64 KiB a value
@@ -37,67 +38,74 @@ def decoder(compressor: int) -> codec.Block:
     return _DECODERS[compressor]
 
 
+def metadata_block(view: memoryview, start: int, decode: codec.Block) -> tuple[bytes, int]:
+    """(decompressed bytes, bytes taken in the image) of the metadata block at `start`. Raises Malformed."""
+    (word,) = unpack("<H", view, start)
+    size = word & 0x7FFF or 0x8000
+    raw = bytes(cut(view, start + 2, size))
+    if word & 0x8000 and size > _METADATA:
+        raise Malformed(f"metadata block at {start} has {size} bytes")
+    return (raw if word & 0x8000 else decode(raw, _METADATA)), size + 2
+
+
 class Metadata:
-    """The metadata blocks of one table, by their offset from `base`; the last few thousand are kept."""
+    """One table's metadata blocks from `start` to `end` (bytes of the image), decompressed into `data`.
 
-    def __init__(self, view: memoryview, base: int, decode: codec.Block) -> None:
-        self._view, self._base, self._decode = view, base, decode
-        self._kept: OrderedDict[int, tuple[bytes, int]] = OrderedDict()
+    A block that cannot be read is a hole of zeros; reading from it raises Malformed, and what lies behind it stays
+    within reach.
+    """
 
-    def block(self, at: int) -> tuple[bytes, int]:
-        """(decompressed bytes, offset of the next block) of the block at `at`. Raises Malformed."""
-        if at in self._kept:
-            return self._kept[at]
-        start = self._base + at
-        (word,) = unpack("<H", self._view, start)
-        size = word & 0x7FFF or 0x8000
-        raw = bytes(cut(self._view, start + 2, size))
-        if size > _METADATA and word & 0x8000:
-            raise Malformed(f"metadata block at {start} has {size} bytes")
-        data = raw if word & 0x8000 else self._decode(raw, _METADATA)
-        self._kept[at] = data, at + 2 + size
-        if len(self._kept) > _CACHED_METADATA:
-            self._kept.popitem(last=False)
-        return self._kept[at]
+    def __init__(self, view: memoryview, start: int, end: int, decode: codec.Block) -> None:
+        self._places: dict[int, int] = {}
+        self._holes: list[tuple[int, int, str]] = []
+        parts: list[bytes] = []
+        at, length = start, 0
+        while at < end and len(parts) < _BLOCKS:
+            self._places[at - start] = length
+            try:
+                block, taken = metadata_block(view, at, decode)
+            except Malformed as error:
+                self._holes.append((length, length + _METADATA, error.message))
+                block, taken = bytes(_METADATA), _taken(view, at)
+            parts.append(block)
+            length += len(block)
+            at += taken
+        self.data = b"".join(parts)
 
+    def place(self, block: int, offset: int) -> int:
+        """Where in `data` byte `offset` of the block at `block` bytes from the table's start is. Raises Malformed."""
+        found = self._places.get(block)
+        if found is None:
+            raise Malformed(f"no metadata block at offset {block} of its table")
+        return found + offset
 
-class Reader:
-    """A cursor through the metadata blocks of a table, from byte `offset` of the block at `at` on."""
+    def check(self, start: int, end: int) -> None:
+        """Raises Malformed where `start` to `end` of `data` were not all read."""
+        if end > len(self.data):
+            raise Malformed("reference beyond the end of a metadata table")
+        for first, last, reason in self._holes:
+            if start < last and first < end:
+                raise Malformed(reason)
 
-    def __init__(self, table: Metadata, at: int, offset: int) -> None:
-        self._table = table
-        self._data, self._next = table.block(at)
-        self._offset = offset
-        self.consumed = 0
-        if offset > len(self._data):
-            raise Malformed("reference beyond its metadata block")
+    def take(self, at: int, size: int) -> bytes:
+        """`size` bytes of `data` from `at` on. Raises Malformed."""
+        self.check(at, at + size)
+        return self.data[at : at + size]
 
-    def take(self, size: int) -> bytes:
-        """The next `size` bytes. Raises Malformed where the table ends before."""
-        self.consumed += size
-        end = self._offset + size
-        if end <= len(self._data):
-            out = self._data[self._offset : end]
-            self._offset = end
-            return out
-        parts = [self._data[self._offset :]]
-        missing = size - len(parts[0])
-        while missing:
-            self._data, self._next = self._table.block(self._next)
-            if not self._data:
-                raise Malformed("empty metadata block")
-            parts.append(self._data[:missing])
-            self._offset = len(parts[-1])
-            missing -= self._offset
-        return b"".join(parts)
-
-    def unpack(self, layout: str) -> tuple[Any, ...]:
-        """The next fields, as `struct.unpack` reads them. Raises Malformed."""
-        return struct.unpack(layout, self.take(struct.calcsize(layout)))
+    def unpack(self, layout: str, at: int) -> tuple[Any, ...]:
+        """The fields at `at`, as `struct.unpack` reads them. Raises Malformed."""
+        return struct.unpack(layout, self.take(at, struct.calcsize(layout)))
 
 
-@dataclass(frozen=True)
-class Fragment:
+def _taken(view: memoryview, at: int) -> int:
+    """Bytes that the metadata block at `at` says it takes; to the end of all where even that cannot be read."""
+    try:
+        return 2 + (int(unpack("<H", view, at)[0]) & 0x7FFF or 0x8000)
+    except Malformed:
+        return len(view)
+
+
+class Fragment(NamedTuple):
     """A block that holds the tails of several files: where it starts and its size word."""
 
     start: int
@@ -108,43 +116,61 @@ class Tables:
     """All tables of one image. `starts`: id, xattr, inode, directory, fragment, export table (bytes)."""
 
     def __init__(
-        self, view: memoryview, starts: tuple[int, ...], block_size: int, compressor: int, counts: tuple[int, int]
+        self,
+        view: memoryview,
+        starts: tuple[int, ...],
+        used: int,
+        block_size: int,
+        compressor: int,
+        counts: tuple[int, int],
+        problems: Problems,
     ) -> None:
         self._view, self._block_size, self._compressor = view, block_size, compressor
         self._starts = dict(zip(("id", "xattr", "inode", "directory", "fragment", "export"), starts, strict=True))
-        self._id_count, self._fragment_count = counts
         self._decode = decoder(compressor)
-        self.inodes = Metadata(view, self._starts["inode"], self._decode)
-        self.directories = Metadata(view, self._starts["directory"], self._decode)
-        self._rest = Metadata(view, 0, self._decode)
+        self._regions = dict(self._found_regions(used))
+        self.inodes, self.directories = self._metadata("inode"), self._metadata("directory")
+        self.ids: list[int] = []
+        self.fragments: list[Fragment] = []
+        try:
+            self.ids = [number for (number,) in struct.iter_unpack("<I", self._listed("id", 4 * counts[0]))]
+            raw = self._listed("fragment", 16 * counts[1])
+            self.fragments = [Fragment(start, word) for start, word, _ in struct.iter_unpack("<QII", raw)]
+        except Malformed as error:
+            problems.add("", error.message)
         self._open: OrderedDict[int, bytes] = OrderedDict()
-        self._ids: dict[int, int] = {}
-        self._fragments: dict[int, Fragment] = {}
+        self._opening = threading.Lock()
+        self._xattr_values: Metadata | None = None
         self._xattrs: dict[int, tuple[tuple[str, bytes], ...]] = {}
 
-    def id(self, index: int) -> int:
-        """The uid or gid number `index`. Raises Malformed."""
-        if index not in self._ids:
-            if index >= self._id_count:
-                raise Malformed(f"id {index} of {self._id_count}")
-            self._ids[index] = int(self._entry("id", index, "<I")[0])
-        return self._ids[index]
+    def _found_regions(self, end: int) -> Iterator[tuple[str, tuple[int, int]]]:
+        """Each table from its first metadata block (as far as its index tells) to the start of the next."""
+        begins: dict[str, int] = {}
+        for name, start in self._starts.items():
+            if start == ABSENT or start >= end:
+                continue
+            begins[name] = start
+            if name in ("id", "fragment", "export", "xattr") and start + 8 <= end:
+                begins[name] = min(start, unpack("<Q", self._view, start)[0])
+        ordered = sorted((start, name) for name, start in begins.items())
+        for (start, name), (stop, _) in pairwise([*ordered, (end, "")]):
+            yield name, (start, stop)
 
-    def fragment(self, index: int) -> Fragment:
-        """The fragment block number `index`. Raises Malformed."""
-        if index not in self._fragments:
-            if index >= self._fragment_count:
-                raise Malformed(f"fragment {index} of {self._fragment_count}")
-            start, word, _ = self._entry("fragment", index, "<QII")
-            self._fragments[index] = Fragment(start, word)
-        return self._fragments[index]
+    def _metadata(self, name: str) -> Metadata:
+        return Metadata(self._view, *self._regions.get(name, (0, 0)), self._decode)
 
-    def _entry(self, table: str, index: int, layout: str, skip: int = 0) -> tuple[Any, ...]:
-        """Entry `index` of a two-level table: a list of metadata block addresses, `skip` bytes after its start."""
-        size = struct.calcsize(layout)
-        per_block = _METADATA // size
-        (at,) = unpack("<Q", self._view, self._starts[table] + skip + 8 * (index // per_block))
-        return unpack(layout, memoryview(self._rest.block(at)[0]), size * (index % per_block))
+    def _listed(self, table: str, size: int) -> bytes:
+        """`size` bytes of a two-level table: a list of the addresses of metadata blocks. Raises Malformed."""
+        count = -(-size // _METADATA)
+        if count > _BLOCKS:
+            raise Malformed(f"{table} table of {size} bytes")
+        if not count:
+            return b""
+        where = unpack(f"<{count}Q", self._view, self._starts[table])
+        data = b"".join(metadata_block(self._view, at, self._decode)[0] for at in where)
+        if len(data) < size:
+            raise Malformed(f"{table} table of {len(data)} bytes instead of {size}")
+        return data[:size]
 
     def fragment_piece(self, fragment: Fragment, offset: int, size: int) -> Piece:
         """The piece of `size` bytes at `offset` of the decompressed `fragment`. Raises Malformed."""
@@ -153,13 +179,14 @@ class Tables:
         return Piece(size, coding, raw, lambda: self._tail(fragment, raw, offset, size), fragment.start)
 
     def _tail(self, fragment: Fragment, raw: memoryview, offset: int, size: int) -> bytes:
-        data = self._open.get(fragment.start)
-        if data is None:
-            stored = bytes(raw)
-            data = stored if fragment.word & COMPRESSED else self._decode(stored, self._block_size)
-            self._open[fragment.start] = data
-            if len(self._open) > _CACHED_FRAGMENTS:
-                self._open.popitem(last=False)
+        with self._opening:
+            data = self._open.get(fragment.start)
+            if data is None:
+                stored = bytes(raw)
+                data = stored if fragment.word & COMPRESSED else self._decode(stored, self._block_size)
+                self._open[fragment.start] = data
+                if len(self._open) > _CACHED_FRAGMENTS:
+                    self._open.popitem(last=False)
         if offset + size > len(data):
             raise Malformed(f"tail of {size} bytes at {offset} of a fragment of {len(data)}")
         return data[offset : offset + size]
@@ -171,47 +198,45 @@ class Tables:
         return self._xattrs[index]
 
     def _read_xattrs(self, index: int) -> Iterator[tuple[str, bytes]]:
-        if self._starts["xattr"] == ABSENT:
+        start = self._starts["xattr"]
+        if start == ABSENT:
             raise Malformed("an inode has xattrs, the image has no xattr table")
-        values, ids, _ = unpack("<QII", self._view, self._starts["xattr"])
+        values, ids, _ = unpack("<QII", self._view, start)
         if index >= ids:
             raise Malformed(f"xattr id {index} of {ids}")
-        reference, count, _ = self._entry("xattr", index, "<QII", skip=16)
-        table = Metadata(self._view, values, self._decode)
-        reader = Reader(table, reference >> 16, reference & 0xFFFF)
-        total = 0
+        (block,) = unpack("<Q", self._view, start + 16 + 8 * (index // 512))
+        listed, _ = metadata_block(self._view, block, self._decode)
+        reference, count, _ = unpack("<QII", memoryview(listed), 16 * (index % 512))
+        if self._xattr_values is None:
+            self._xattr_values = Metadata(self._view, values, start, self._decode)
+        table = self._xattr_values
+        at, total = table.place(reference >> 16, reference & 0xFFFF), 0
         for _ in range(count):
-            kind, length = reader.unpack("<HH")
-            name = reader.take(length)
-            (size,) = reader.unpack("<I")
-            total += size
-            if total > _XATTR_BYTES or (kind & 0xFF) >= len(_XATTR_PREFIXES):
-                raise Malformed(f"xattrs of {total} bytes, type {kind}")
-            value = reader.take(size)
+            kind, length = table.unpack("<HH", at)
+            name = table.take(at + 4, length)
+            at += 4 + length
+            value = self._xattr_value(table, at)
+            total += len(value)
             if kind & 0x100:
                 (where,) = struct.unpack("<Q", value[:8].ljust(8, b"\0"))
-                value = self._out_of_line(table, where)
+                at += 4 + len(value)
+                value = self._xattr_value(table, table.place(where >> 16, where & 0xFFFF))
+            else:
+                at += 4 + len(value)
+            if total > _XATTR_BYTES or (kind & 0xFF) >= len(_XATTR_PREFIXES):
+                raise Malformed(f"xattrs of {total} bytes, type {kind}")
             yield _XATTR_PREFIXES[kind & 0xFF] + os.fsdecode(name), value
 
-    def _out_of_line(self, table: Metadata, reference: int) -> bytes:
-        reader = Reader(table, reference >> 16, reference & 0xFFFF)
-        (size,) = reader.unpack("<I")
+    def _xattr_value(self, table: Metadata, at: int) -> bytes:
+        (size,) = table.unpack("<I", at)
         if size > _XATTR_BYTES:
             raise Malformed(f"xattr value of {size} bytes")
-        return reader.take(size)
+        return table.take(at + 4, size)
 
-    def structures(self, end: int) -> Iterator[Structure]:
-        """Each table from its first metadata block (as far as its index tells) to the start of the next."""
-        begins: dict[str, int] = {}
-        for name, start in self._starts.items():
-            if start == ABSENT or start >= end:
-                continue
-            begins[name] = start
-            if name in ("id", "fragment", "export", "xattr"):
-                begins[name] = min(start, unpack("<Q", self._view, start)[0])
-        ordered = sorted((start, name) for name, start in begins.items())
-        if not ordered:
-            return
-        ends = [start for start, _ in ordered[1:]] + [end]
-        for (start, name), stop in zip(ordered, ends, strict=True):
-            yield Structure(start, stop, f"{name} table")
+    def structures(self) -> Iterator[Structure]:
+        """The tables and the fragment blocks; what they hold is compared as the members that they describe."""
+        for name, (start, end) in self._regions.items():
+            yield Structure(start, end, f"{name} table")
+        for number, fragment in enumerate(self.fragments):
+            end = fragment.start + (fragment.word & ~COMPRESSED)
+            yield Structure(fragment.start, end, "fragment blocks", of=str(number))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -12,6 +13,11 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 GRACE = 0.5  # seconds that calls under way have to end by themselves after a failure or Ctrl-C
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def parallel(
