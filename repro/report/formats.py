@@ -6,10 +6,13 @@ from collections.abc import Callable
 
 from repro.model.comparison import Comparison, encode
 from repro.model.errors import InvalidInput
-from repro.report import terminal
+from repro.report import junit, markdown, sarif, terminal
 
 RENDERERS: dict[str, Callable[[Comparison], bytes]] = {
     "json": encode,
+    "junit": junit.render,
+    "markdown": lambda comparison: markdown.render(comparison).encode("utf-8", "replace"),
+    "sarif": sarif.render,
     "terminal": lambda comparison: terminal.render(comparison).encode("utf-8", "replace"),
 }
 

@@ -1,25 +1,31 @@
-"""A comparison for a person at a terminal: verdict, totals, then what differs, container by container.
+"""A comparison for a person at a terminal: verdict, totals, then what differs, by container and package.
 
-Everything fits the width that is asked for; names from artifacts are escaped, long ones lose their middle.
+Everything fits the width that is asked for, as a terminal measures it; names from artifacts are escaped, long ones
+lose their middle. Many divergences become groups with counts, and some of each.
 """
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
-from typing import Any
 
-from tabulate import tabulate
+from rich.cells import cell_len
 
 from repro.model.comparison import DIFFERENT, IDENTICAL, Comparison, Divergence, Side
 from repro.model.text import human_size, printable
+from repro.report import facts, totals
+from repro.report.groups import Group, grouped, largest, some_of_each
+from repro.report.layout import GAP, fit, table, wrap
 
-_COLOURS = {IDENTICAL: "32", DIFFERENT: "31"}
-_UNDECIDED = "33"
+Paint = Callable[[str, str], str]
+
+_GREEN, _RED, _YELLOW = "32", "31", "33"
+_COLOURS = {IDENTICAL: _GREEN, DIFFERENT: _RED}
 _ROWS = 40  # divergences shown
+_GROUPS = 20  # groups counted where there are more divergences than that
 _UNEXAMINED_ROWS = 10
-_ASPECT_WIDTH = 15
+_ASPECT_WIDTH = 12
+_SIZE_WIDTH = 9
 _FACT_LINES = 14  # of one divergence
 _EXPLAINED = 10  # divergences whose text diff is shown
 _DIFF_LINES = 10  # of one text diff
@@ -27,104 +33,126 @@ _DIFF_LINES = 10  # of one text diff
 
 def render(comparison: Comparison, *, width: int = 80, color: bool = False, rows: int = _ROWS) -> str:
     """`comparison` as text of at most `width` columns a line, ending in a newline; at most `rows` divergences."""
-    parts = [*_head(comparison, width, color), *_table(comparison.divergences, width, rows)]
-    parts += _explanations(comparison.divergences[:rows], width)
-    parts += _unexamined(comparison, width)
+    paint = _painter(width, color)
+    groups = grouped(comparison.divergences)
+    shown = list(comparison.divergences)
+    parts = [*_head(comparison, width, paint), *_balances(comparison, width, paint)]
+    if len(shown) > rows:
+        shown = some_of_each(groups, rows)
+        parts += _counts(groups, width)
+    parts += _tables(shown, width)
+    if len(shown) < len(comparison.divergences):
+        more = len(comparison.divergences) - len(shown)
+        parts += ["", fit(f"… and {more} more divergences; the JSON report has all of them", width)]
+    parts += _explanations(shown, width)
+    parts += _unexamined(comparison, width, paint)
     return "\n".join(parts) + "\n"
 
 
-def _head(comparison: Comparison, width: int, color: bool) -> Iterator[str]:
-    verdict = comparison.verdict.upper()
-    if color:
-        verdict = f"\x1b[1;{_COLOURS.get(comparison.verdict, _UNDECIDED)}m{verdict}\x1b[0m"
-    yield verdict
+def _painter(width: int, color: bool) -> Paint:
+    def paint(text: str, code: str) -> str:
+        fitted = fit(text, width)
+        return f"\x1b[1;{code}m{fitted}\x1b[0m" if color else fitted
+
+    return paint
+
+
+def _head(comparison: Comparison, width: int, paint: Paint) -> Iterator[str]:
+    yield paint(comparison.verdict.upper(), _COLOURS.get(comparison.verdict, _YELLOW))
+    if comparison.interrupted:
+        yield paint("PARTIAL: interrupted; this is what was found up to then", _YELLOW)
+    if comparison.unexamined:
+        yield paint(f"NOT EXAMINED: {len(comparison.unexamined)}, listed at the end", _YELLOW)
     for label, side in (("left ", comparison.left), ("right", comparison.right)):
         yield from _side(label, side, width)
-    summary = comparison.summary
-    if comparison.verdict == IDENTICAL:
-        if summary.entries:
-            yield f"{summary.entries} entries compared, 0 divergent"
-        return
-    yield _fit(
-        f"{summary.entries} entries compared, {summary.divergent} divergent; "
-        f"{_bytes(summary.bytes_differing)} differ by position",
-        width,
-    )
-    if summary.bytes_differing:
-        yield _fit(f"{_bytes(summary.bytes_explained)} of them lie in an examined member or a named structure", width)
+    said, unexplained = totals.summary(comparison)
+    yield from (fit(sentence, width) for sentence in said)
+    if comparison.summary.bytes_differing and not comparison.accounts:
+        yield _judged(unexplained, paint)
 
 
-def _bytes(size: int) -> str:
-    return human_size(size)
+def _judged(unexplained: int, paint: Paint) -> str:
+    if unexplained:
+        return paint(f"unexplained: {unexplained:,} bytes", _RED)
+    return paint(totals.EXPLAINED, _GREEN)
 
 
 def _side(label: str, side: Side, width: int) -> Iterator[str]:
     size = "size unknown" if side.size is None else human_size(side.size)
-    yield f"  {label}  {_fit(printable(side.name), width - len(size) - 12)}  ({size})"
-    yield f"         {_fit(side.sha256, width - 9)}"
+    yield f"  {label}  {fit(printable(side.name), width - len(size) - 13)}  ({size})"
+    yield f"         {fit(side.sha256, width - 9)}"
 
 
-def _table(divergences: tuple[Divergence, ...], width: int, rows: int) -> Iterator[str]:
-    """One table a container, in the order in which the containers come."""
-    shown = sorted(divergences[:rows], key=lambda d: d.location[:-1])
-    for container, members in groupby(shown, key=lambda d: d.location[:-1]):
+def _balances(comparison: Comparison, width: int, paint: Paint) -> Iterator[str]:
+    """Bytes by structure, of the outermost container and of those in it that differ."""
+    for balance in totals.balances(comparison):
         yield ""
-        title = " → ".join(printable(part) for part in container) or "artifact"
-        yield _fit(title, width)
-        yield tabulate(
-            [_row(member, width) for member in members],
-            headers=("member", "aspects", "left → right"),
-            tablefmt="simple",
-            disable_numparse=True,
-        )
-    if len(divergences) > rows:
+        yield fit(balance.title, width)
+        if balance.rows:
+            numbers = zip(*(row[1:] for row in (totals.HEADER, *balance.rows)), strict=True)
+            room = width - sum(GAP + max(map(len, column)) for column in numbers)
+            rows = [(fit(name, room), *cells) for name, *cells in balance.rows]
+            yield from table(totals.HEADER, rows, right=frozenset({1, 2, 3, 4}))
+            yield _judged(balance.unexplained, paint)
+        yield from wrap(balance.moved, width)
+
+
+def _counts(groups: Sequence[Group], width: int) -> Iterator[str]:
+    """How many divergences each of the largest groups has."""
+    shown = largest(groups, _GROUPS)
+    room = (width - 3 * GAP - len("number")) // 3
+    rows = [(fit(g.where, room), fit(g.what, room), str(len(g.members)), fit(g.aspects, room)) for g in shown]
+    yield ""
+    yield from table(("container", "package or folder", "number", "aspects"), rows, right=frozenset({2}))
+    if len(groups) > len(shown):
+        rest = sum(len(g.members) for g in groups) - sum(len(g.members) for g in shown)
+        yield fit(f"… and {len(groups) - len(shown)} more groups with {rest} divergences", width)
+
+
+def _tables(divergences: Sequence[Divergence], width: int) -> Iterator[str]:
+    """One table a container, in the order in which the containers come; a line before the members of a package."""
+    for container, found in groupby(grouped(divergences), key=lambda group: group.container):
+        groups = list(found)
+        members = [member for group in groups for member in group.members]
+        rest = width - _ASPECT_WIDTH - _SIZE_WIDTH - 3 * GAP
+        names = max(map(cell_len, map(_name, members)))
+        room = rest - min(names, rest // 2)  # for what differs; a name may have what that leaves
+        said = max((cell_len(line) for member in members for line in facts.lines(member, room)), default=0)
+        rows: list[tuple[str, ...]] = []
+        package = ""
+        for group in groups:
+            if group.package != package:
+                package = group.package
+                rows.append((fit(f"[{group.what}]", rest // 2), "", "", ""))
+            rows += [_row(member, rest - said, room) for member in group.members]
         yield ""
-        yield f"… and {len(divergences) - rows} more divergences; the JSON report has all of them"
+        yield fit(facts.place(container, "artifact"), width)
+        yield from table(("member", "aspects", "size", f"left{facts.ARROW}right"), rows)
 
 
-def _row(divergence: Divergence, width: int) -> tuple[str, str, str]:
-    name_width = max(16, (width - _ASPECT_WIDTH - 4) * 9 // 20)
-    facts_width = max(16, width - _ASPECT_WIDTH - 4 - name_width)
-    name = printable(divergence.location[-1]) if divergence.location else "(the artifact itself)"
-    aspects = textwrap.fill(", ".join(divergence.aspects), _ASPECT_WIDTH)
-    lines = list(_facts(divergence, facts_width))
-    if len(lines) > _FACT_LINES:
-        lines[_FACT_LINES - 1 :] = [f"… {len(lines) - _FACT_LINES + 1} more lines in the JSON"]
-    return _fit(name, name_width), aspects, "\n".join(lines)
+def _name(divergence: Divergence) -> str:
+    return facts.place(divergence.location[-1:], "(the artifact itself)")
 
 
-def _facts(divergence: Divergence, width: int) -> Iterator[str]:
-    """What differs, a line each; the digests stay in the JSON."""
-    left, right = divergence.left, divergence.right
-    if left is None or right is None:
-        if "presence" in divergence.aspects:
-            yield "only on the right" if left is None else "only on the left"
-        return
-    for name in sorted(left.keys() | right.keys()):
-        if name not in ("sha256", "size"):
-            yield from _pair(name, left, right, width)
-    if "content" in divergence.aspects:
-        yield _fit(_sizes(left.get("size"), right.get("size")), width)
-    summary, _ = _split(divergence.detail or "")
-    yield from textwrap.wrap(printable(summary), width)
+def _row(divergence: Divergence, name_width: int, facts_width: int) -> tuple[str, ...]:
+    aspects = wrap(", ".join(divergence.aspects), _ASPECT_WIDTH)
+    said = list(facts.lines(divergence, facts_width))
+    if len(said) > _FACT_LINES:
+        said[_FACT_LINES - 1 :] = [fit(f"… {len(said) - _FACT_LINES + 1} more in the JSON", facts_width)]
+    size = facts.size(divergence)
+    if len(size) > _SIZE_WIDTH:
+        size = size.replace(" +", "\n+").replace(" -", "\n-")
+    return fit(_name(divergence), name_width), "\n".join(aspects), size, "\n".join(said)
 
 
-def _split(detail: str) -> tuple[str, list[str]]:
-    """The sentence that a detail may start with, and the lines of the text diff that may follow it."""
-    lines = detail.splitlines()
-    if lines and not lines[0].startswith(("@@", "---")):
-        return lines[0], lines[1:]
-    return "", lines
-
-
-def _explanations(divergences: tuple[Divergence, ...], width: int) -> Iterator[str]:
+def _explanations(divergences: Sequence[Divergence], width: int) -> Iterator[str]:
     """The first lines of the text diffs."""
-    explained = [(d, lines) for d in divergences if (lines := _split(d.detail or "")[1])]
+    explained = [(d, lines) for d in divergences if (lines := facts.sentence_and_diff(d)[1])]
     for divergence, lines in explained[:_EXPLAINED]:
         yield ""
-        yield _fit(_place(divergence.location), width)
+        yield fit(facts.place(divergence.location), width)
         for line in lines[:_DIFF_LINES]:
-            yield "  " + _fit(printable(line), width - 2)
+            yield "  " + fit(printable(line), width - 2)
         if len(lines) > _DIFF_LINES:
             yield f"  … {len(lines) - _DIFF_LINES} more lines in the JSON"
     if len(explained) > _EXPLAINED:
@@ -132,53 +160,14 @@ def _explanations(divergences: tuple[Divergence, ...], width: int) -> Iterator[s
         yield f"… and {len(explained) - _EXPLAINED} more text diffs in the JSON"
 
 
-def _place(location: tuple[str, ...]) -> str:
-    return " → ".join(printable(part) for part in location) or "the artifact itself"
-
-
-def _pair(name: str, left: Mapping[str, Any], right: Mapping[str, Any], width: int) -> Iterator[str]:
-    text = f"{_value(left.get(name))} → {_value(right.get(name))}"
-    label = printable(name)
-    if len(label) + 2 + len(text) <= width:
-        yield f"{label}: {text}"
-        return
-    yield _fit(f"{label}:", width)
-    for sign, side in (("-", left), ("+", right)):
-        yield _fit(f" {sign} {_value(side.get(name))}", width)
-
-
-def _value(value: Any) -> str:
-    if value is None:
-        return "(none)"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key}={_value(item)}" for key, item in sorted(value.items())) or "(none)"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_value(item) for item in value)
-    return printable(str(value))
-
-
-def _sizes(left: Any, right: Any) -> str:
-    if not isinstance(left, int) or not isinstance(right, int):
-        return "size unknown"
-    return f"{human_size(left)}, same size" if left == right else f"{left} → {right} bytes"
-
-
-def _unexamined(comparison: Comparison, width: int) -> Iterator[str]:
+def _unexamined(comparison: Comparison, width: int, paint: Paint) -> Iterator[str]:
     entries = comparison.unexamined
     if not entries:
         return
     yield ""
-    yield f"NOT EXAMINED: {len(entries)}"
+    yield paint(f"NOT EXAMINED: {len(entries)}", _YELLOW)
     for entry in entries[:_UNEXAMINED_ROWS]:
-        yield f"  {_fit(_place(entry.location), width - 2)}"
-        yield from textwrap.wrap(printable(entry.reason), width, initial_indent="    ", subsequent_indent="    ")
+        yield f"  {fit(facts.place(entry.location), width - 2)}"
+        yield from wrap(printable(entry.reason), width, indent="    ")
     if len(entries) > _UNEXAMINED_ROWS:
         yield f"  … and {len(entries) - _UNEXAMINED_ROWS} more; the JSON report has all of them"
-
-
-def _fit(text: str, width: int) -> str:
-    """`text` without its middle where it is longer than `width`."""
-    if len(text) <= width:
-        return text
-    head = (width - 1) // 2
-    return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"

@@ -6,8 +6,20 @@ import re
 from dataclasses import replace
 
 import pytest
+from rich.cells import cell_len
 
-from repro.model.comparison import Comparison, Divergence, Range, Side, Summary, Unexamined, decode
+from repro.model.comparison import (
+    Account,
+    Comparison,
+    Divergence,
+    Range,
+    Row,
+    Shift,
+    Side,
+    Summary,
+    Unexamined,
+    decode,
+)
 from repro.model.errors import InvalidInput
 from repro.report import render
 from repro.report.terminal import render as text
@@ -46,7 +58,7 @@ def test_it_says_what_differs_where_and_how() -> None:
         assert expected in shown
     assert re.search(r"^live/root.squashfs$", shown, re.M)
     assert re.search(r"^etc/foo +mode +mode: 0644 → 0600$", shown, re.M)
-    assert re.search(r"^etc/hostname +content, mtime +mtime: 1 → 2\n +5 B, same size$", shown, re.M)
+    assert re.search(r"^etc/hostname +content, +5 B +mtime: 1 → 2\n +mtime +same size$", shown, re.M)
     assert "12345678" in shown
 
 
@@ -96,6 +108,64 @@ def test_text_diffs_are_shown_in_part() -> None:
     shown = text(comparison(replace(CONTENT, detail=detail)))
     assert "gzip header MTIME" in shown and "  @@ -1 +1 @@" in shown
     assert r"-line 8\x1b" in shown and "line 9" not in shown and "… 41 more lines" in shown
+
+
+def test_packages_have_their_own_lines_within_a_container() -> None:
+    mine = replace(MODE, package="coreutils", location=("live/root.squashfs", "a/tool"))
+    shown = text(comparison(mine, CONTENT, MODE))
+    assert shown.index("etc/foo") < shown.index("[package coreutils]") < shown.index("a/tool")
+    assert shown.count("left → right") == 1
+
+
+@pytest.mark.parametrize("name", ["漢字" * 60, "e\u0301" * 120, "a漢\u0301" * 60])
+def test_names_are_measured_as_a_terminal_shows_them(name: str) -> None:
+    shown = text(
+        comparison(replace(MODE, location=(name, name), package=name), unexamined=(Unexamined((name,), name),))
+    )
+    assert max(map(cell_len, shown.splitlines())) <= 80
+    assert not re.search("…\u0301", shown)
+
+
+def test_bytes_by_structure_add_up_and_say_what_is_left() -> None:
+    rows = (Row("GPT", 90, 10, 0, 0, True), Row("files", 50, 0, 3, 7, True), Row("boot", 800, 0, 0, 0, True))
+    shifts = (Shift(1000, 5096, 1_200_000),)
+    account = Account((), "iso9660", rows, 1_200_000, shifts)
+    inside = Account(("root.squashfs",), "squashfs", (Row("inodes", 5, 0, 0, 0, True),))
+    found = replace(comparison(MODE), accounts=(account, inside))
+    shown = text(found)
+    assert re.search(r"^files +50 B +- +3 B +7 B$", shown, re.M)
+    assert re.search(r"^1 equal structure +800 B +- +- +-$", shown, re.M)
+    assert re.search(r"^sum +940 B +10 B +3 B +7 B$", shown, re.M)
+    assert "every differing byte is explained" in shown and "inodes" not in shown
+    assert shown.count("1.2 MB lie elsewhere, unchanged: first 4,096 bytes further from offset 1,000 on") == 1
+    left = replace(account, rows=(*rows, Row("unmapped", 0, 1234, 0, 0, False)))
+    shown = text(replace(found, accounts=(left,)), color=True)
+    assert "\x1b[1;31munexplained: 1,234 bytes\x1b[0m" in shown and "every differing" not in shown
+    earlier = replace(account, shifts=(Shift(5096, 1000, 9),))
+    assert "first 4,096 bytes earlier from offset 5,096 on" in text(replace(found, accounts=(earlier,)))
+
+
+def test_containers_with_least_that_differs_are_counted_only() -> None:
+    accounts = tuple(Account((f"c{n}",), "cpio", (Row("header", 0, n + 1, 0, 0, True),)) for n in range(9))
+    shown = text(replace(comparison(MODE), accounts=(Account((), "iso", (Row("x", 1, 1, 0, 0, True),)), *accounts)))
+    assert "bytes of the artifact (iso)" in shown and "bytes of c8 (cpio)" in shown and "bytes of c0" not in shown
+    assert "4 more containers differ" in shown
+
+
+def test_an_interruption_is_said_first() -> None:
+    assert text(replace(comparison(MODE), interrupted=True)).splitlines()[1].startswith("PARTIAL: interrupted")
+
+
+def test_what_was_not_examined_is_also_said_at_the_top() -> None:
+    assert text(comparison(MODE, unexamined=(Unexamined(("x",), "y"),))).splitlines()[1].startswith("NOT EXAMINED: 1")
+
+
+def test_small_groups_are_not_lost_among_large_ones() -> None:
+    crowd = [Divergence(("r", f"usr/{n:05d}"), ("mode",), {"mode": "0644"}, {"mode": "0600"}) for n in range(5000)]
+    lone = Divergence(("r", "etc/passwd"), ("mode",), {"mode": "0644"}, {"mode": "0600"})
+    shown = text(comparison(*crowd, lone))
+    assert "etc/passwd" in shown and re.search(r"^r +usr/ +5000 +mode 5000$", shown, re.M)
+    assert "… and 4961 more divergences" in shown
 
 
 def test_colour_only_where_asked() -> None:
