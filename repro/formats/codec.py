@@ -1,21 +1,28 @@
 """Decompressors with a ceiling: single blocks (squashfs) and whole streams (gzip, xz, zstd, lz4, bzip2).
 
-No output and no window is ever allocated because a header asks for it.
+No output and no window is ever allocated because a header asks for it. All may be called from several threads.
 """
 
 from __future__ import annotations
 
 import bz2
 import lzma
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import lz4.block
+import lz4.frame
+import lzallright
 import zstandard
 
 from repro.formats.base import CHUNK, Malformed
 
+_LZ4_FRAME = b"\x04\x22\x4d\x18"
 MEMORY = 512 << 20  # bytes that an xz or zstd stream may ask for as its window
+
+_OWN = threading.local()
 
 Block = Callable[[bytes, int], bytes]
 
@@ -54,50 +61,40 @@ def zstd_block(data: bytes, limit: int) -> bytes:
     try:
         if zstandard.frame_content_size(data) > limit:
             raise Malformed("zstd frame larger than its block may be")
-        return zstandard.ZstdDecompressor(max_window_size=MEMORY).decompress(data, limit, allow_extra_data=True)
+        return _zstd_engine().decompress(data, limit, allow_extra_data=True)
     except zstandard.ZstdError as error:
         raise Malformed(f"broken zstd block: {error}") from error
 
 
+def _zstd_engine() -> zstandard.ZstdDecompressor:
+    """The thread's own: making one costs as much as decompressing some KiB, and none may be shared."""
+    if not hasattr(_OWN, "zstd"):
+        _OWN.zstd = zstandard.ZstdDecompressor(max_window_size=MEMORY)
+    engine: zstandard.ZstdDecompressor = _OWN.zstd
+    return engine
+
+
 def lz4_block(data: bytes, limit: int) -> bytes:
-    """As `zlib_block`, for one raw LZ4 block (no frame), as lz4's Block Format Description defines it."""
-    out = bytearray()
-    at, end = 0, len(data)
+    """As `zlib_block`, for one raw LZ4 block (no frame)."""
     try:
-        while at < end:
-            token = data[at]
-            at, length = _lz4_length(data, at + 1, token >> 4)
-            if at + length > end:
-                raise Malformed("broken lz4 block: literals beyond the end")
-            out += data[at : at + length]
-            at += length
-            if at < end:
-                distance = data[at] | data[at + 1] << 8
-                at, length = _lz4_length(data, at + 2, token & 15)
-                _lz4_copy(out, distance, length + 4, limit)
-            if len(out) > limit:
-                raise Malformed("compressed block larger than its block may be")
-    except IndexError as error:
-        raise Malformed("broken lz4 block: truncated") from error
-    return bytes(out)
+        return lz4.block.decompress(data, uncompressed_size=limit)
+    except (lz4.block.LZ4BlockError, ValueError, OverflowError) as error:
+        raise Malformed(f"broken lz4 block: {error}") from error
 
 
-def _lz4_length(data: bytes, at: int, length: int) -> tuple[int, int]:
-    if length == 15:
-        while data[at] == 255:
-            length += 255
-            at += 1
-        length += data[at]
-        at += 1
-    return at, length
+def lzo_block(data: bytes, limit: int) -> bytes:
+    """As `zlib_block`, for one raw LZO1X block.
 
-
-def _lz4_copy(out: bytearray, distance: int, length: int, limit: int) -> None:
-    if not 0 < distance <= len(out) or len(out) + length > limit:
-        raise Malformed("broken lz4 block: match out of bounds")
-    pattern = out[len(out) - distance :][:length]
-    repeats, rest = divmod(length, len(pattern))
-    out += pattern * repeats + pattern[:rest]
+    The library grows its output as it needs. No byte of input yields more than 255, so a block that is no longer
+    than what it may yield costs at most 256 times `limit` before it is refused.
+    """
+    if len(data) > limit:
+        raise Malformed("lzo block larger than what it may yield")
+    try:
+        out = lzallright.LZOCompressor.decompress(data, limit)
+    except (lzallright.LZOError, lzallright.InputNotConsumed) as error:
+        raise Malformed(f"broken lzo block: {type(error).__name__}") from error
+    return _whole(out, limit, True)
 
 
 def _whole(out: bytes, limit: int, finished: bool) -> bytes:
@@ -116,7 +113,7 @@ def stream(compression: str, view: memoryview) -> Iterator[bytes]:
     """
     try:
         yield from STREAMS[compression](view)
-    except (zlib.error, lzma.LZMAError, zstandard.ZstdError, OSError, EOFError, ValueError) as error:
+    except (zlib.error, lzma.LZMAError, zstandard.ZstdError, OSError, EOFError, RuntimeError, ValueError) as error:
         raise Malformed(f"broken {compression} stream: {error}") from error
 
 
@@ -150,7 +147,7 @@ def _joined(
                 raise Malformed("compressed stream ends early")
             yield from step(current, chunk)
             at += len(chunk)
-        at -= len(current.unused_data)
+        at -= len(current.unused_data or b"")
 
 
 def _zlib_step(engine: Any, chunk: bytes) -> Iterator[bytes]:
@@ -177,8 +174,13 @@ def _zstd(view: memoryview) -> Iterator[bytes]:
 
 
 def _lz4(view: memoryview) -> Iterator[bytes]:
-    if bytes(view[:4]) != b"\x02\x21\x4c\x18":
-        raise Malformed("lz4 frames other than the kernel's legacy format are not read")
+    if bytes(view[:4]) == _LZ4_FRAME:
+        yield from _joined(view, _LZ4_FRAME, lz4.frame.LZ4FrameDecompressor, _buffered_step)
+    else:
+        yield from _lz4_legacy(view)
+
+
+def _lz4_legacy(view: memoryview) -> Iterator[bytes]:
     at = 4
     while at + 4 <= len(view):
         size = int.from_bytes(view[at : at + 4], "little")

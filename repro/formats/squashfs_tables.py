@@ -24,6 +24,7 @@ _XATTR_BYTES = 1 << 20  # of all values of one inode; Linux allows 64 KiB a valu
 _DECODERS = {
     1: codec.zlib_block,
     2: codec.lzma_block,
+    3: codec.lzo_block,
     4: codec.xz_block,
     5: codec.lz4_block,
     6: codec.zstd_block,

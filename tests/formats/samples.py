@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import libarchive
+import lz4.frame
 import zstandard
 
 EPOCH = {"SOURCE_DATE_EPOCH": "1000000000"}
@@ -133,6 +134,7 @@ SAMPLES: dict[str, Callable[[Path], bytes]] = {
     "squashfs": squashfs,
     "squashfs-xz": lambda folder: squashfs(folder, compressor="xz"),
     "squashfs-zstd": lambda folder: squashfs(folder, compressor="zstd"),
+    "squashfs-lzo": lambda folder: squashfs(folder, compressor="lzo"),
     "squashfs-lz4": lambda folder: squashfs(folder, compressor="lz4"),
     "iso": iso,
     "bootable-iso": bootable_iso,
@@ -147,5 +149,6 @@ SAMPLES: dict[str, Callable[[Path], bytes]] = {
     "gzip": lambda folder: gzip.compress(FILES["etc/big"], mtime=5),
     "xz": lambda folder: lzma.compress(FILES["etc/big"]),
     "zstd": lambda folder: zstandard.compress(FILES["etc/big"]),
+    "lz4": lambda folder: lz4.frame.compress(FILES["etc/big"], content_checksum=True),
     "pyc": lambda folder: b"\xa7\r\r\n" + bytes(4) + struct.pack("<II", 1000, 50) + b"code" * 20,
 }

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import lzma
 import random
 import struct
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import lz4.block
+import lz4.frame
+import lzallright
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,13 +96,49 @@ def test_a_gzip_bomb_is_streamed() -> None:
 
 
 @pytest.mark.parametrize(
-    "block", [codec.zlib_block, codec.xz_block, codec.lzma_block, codec.zstd_block, codec.lz4_block]
+    "block",
+    [codec.zlib_block, codec.xz_block, codec.lzma_block, codec.zstd_block, codec.lz4_block, codec.lzo_block],
 )
 def test_broken_blocks(block: codec.Block) -> None:
     rng = random.Random(1)
     for size in (0, 1, 5, 100):
         with contextlib.suppress(Malformed):
             assert len(block(rng.randbytes(size), 8192)) <= 8192
+
+
+@pytest.mark.parametrize(
+    ("block", "data"),
+    [
+        (codec.zlib_block, zlib.compress(bytes(1 << 20))),
+        (codec.xz_block, lzma.compress(bytes(1 << 20))),
+        (codec.zstd_block, zstandard.compress(bytes(1 << 20))),
+        (codec.lz4_block, lz4.block.compress(bytes(1 << 20), store_size=False)),
+        (codec.lzo_block, lzallright.LZOCompressor().compress(bytes(1 << 20))),
+    ],
+)
+def test_a_block_yields_its_limit_and_no_more(block: codec.Block, data: bytes) -> None:
+    assert block(data, 1 << 20) == bytes(1 << 20)
+    with pytest.raises(Malformed):
+        block(data, (1 << 20) - 1)
+
+
+@pytest.mark.parametrize("block", [codec.zstd_block, codec.lz4_block, codec.lzo_block])
+def test_blocks_in_several_threads(block: codec.Block) -> None:
+    pack = {
+        codec.zstd_block: zstandard.compress,
+        codec.lz4_block: lambda data: lz4.block.compress(data, store_size=False),
+        codec.lzo_block: lzallright.LZOCompressor().compress,
+    }[block]
+    contents = [random.Random(n).randbytes(500) * 100 for n in range(40)]
+    packed = [pack(data) for data in contents]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda data: block(data, 1 << 17), packed)) == contents
+
+
+def test_an_lz4_bomb_is_streamed() -> None:
+    bomb = memoryview(lz4.frame.compress(bytes(64 << 20)))
+    sizes = [len(chunk) for chunk in codec.stream("lz4", bomb)]
+    assert sum(sizes) == 64 << 20 and max(sizes) <= 1 << 20
 
 
 def test_a_zstd_header_that_announces_a_terabyte() -> None:
@@ -106,7 +149,7 @@ def test_a_zstd_header_that_announces_a_terabyte() -> None:
         list(codec.stream("zstd", memoryview(frame)))
 
 
-@pytest.mark.parametrize("compression", ["gzip", "xz", "zstd", "bzip2"])
+@pytest.mark.parametrize("compression", ["gzip", "xz", "zstd", "bzip2", "lz4"])
 def test_a_stream_that_ends_early(compression: str) -> None:
     name = compression if compression in SAMPLES else "gzip"
     data = sample(name)

@@ -38,7 +38,9 @@ def content(member: Member) -> bytes:
     return b"".join(bytes(piece.read()) for piece in member.content.pieces())
 
 
-@pytest.mark.parametrize("options", ["-comp gzip", "-comp xz -b 4096", "-comp zstd", "-comp lz4", "-no-fragments -noI"])
+@pytest.mark.parametrize(
+    "options", ["-comp gzip", "-comp xz -b 4096", "-comp zstd", "-comp lz4", "-comp lzo", "-no-fragments -noI"]
+)
 def test_squashfs_lists_what_unsquashfs_lists(options: str, tmp_path: Path) -> None:
     image = trees.squashfs(trees.tree(3), tmp_path / "made", options)
     listing = subprocess.run(["unsquashfs", "-lln", image], check=True, capture_output=True, env={"TZ": "UTC"}).stdout
@@ -184,7 +186,7 @@ def test_cpio_hard_links_share_the_last_ones_data() -> None:
     assert found["a"].links == ("a", "b")
 
 
-@pytest.mark.parametrize("name", ["gzip", "xz", "zstd"])
+@pytest.mark.parametrize("name", ["gzip", "xz", "zstd", "lz4"])
 def test_streams(name: str, tmp_path: Path) -> None:
     (inner,) = members(samples.SAMPLES[name](tmp_path)).values()
     assert content(inner) == samples.FILES["etc/big"]
