@@ -77,9 +77,10 @@ def _zstd_engine() -> zstandard.ZstdDecompressor:
 def lz4_block(data: bytes, limit: int) -> bytes:
     """As `zlib_block`, for one raw LZ4 block (no frame)."""
     try:
-        return lz4.block.decompress(data, uncompressed_size=limit)
+        out: bytes = lz4.block.decompress(data, uncompressed_size=limit)
     except (lz4.block.LZ4BlockError, ValueError, OverflowError) as error:
         raise Malformed(f"broken lz4 block: {error}") from error
+    return out
 
 
 def lzo_block(data: bytes, limit: int) -> bytes:
