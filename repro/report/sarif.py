@@ -16,6 +16,7 @@ from repro.report import facts
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 FINGERPRINT = "reproDivergence/v1"
+GITHUB_FINGERPRINT = "primaryLocationLineHash"  # the only one that code scanning looks at
 RESULTS = 5_000  # as many as GitHub shows of one run; it refuses more than 25,000
 NOTIFICATIONS = 1_000
 _WIDTH = 160
@@ -90,6 +91,7 @@ def _rule(aspect: str) -> dict[str, Any]:
 
 def _result(right: Side, divergence: Divergence) -> dict[str, Any]:
     rule = min(divergence.aspects, key=_RANK.__getitem__)
+    same = fingerprint(divergence)
     size = facts.size(divergence)
     said = [f"{facts.place(divergence.location)}: {', '.join(divergence.aspects)}" + (f" ({size})" if size else "")]
     properties = {
@@ -107,7 +109,7 @@ def _result(right: Side, divergence: Divergence) -> dict[str, Any]:
         "level": "error",
         "message": {"text": "\n".join((*said, *facts.lines(divergence, _WIDTH)))},
         "locations": [_location(right, divergence.location, divergence.aspects)],
-        "partialFingerprints": {FINGERPRINT: fingerprint(divergence)},
+        "partialFingerprints": {FINGERPRINT: same, GITHUB_FINGERPRINT: f"{same}:1"},
         "properties": properties,
     }
 

@@ -11,8 +11,8 @@ from repro.report.facts import place
 
 HEADER = ("structure", "equal", "differing", "left only", "right only")
 EXPLAINED = "every differing byte is explained"
-_ACCOUNTS = 6  # containers of which the bytes are shown: the outermost, and those that differ most
-_ROWS = 12  # structures of one container
+_ACCOUNTS = 4  # containers of which the bytes are shown: the outermost, and those that differ most
+_ROWS = 8  # structures of one container
 
 
 @dataclass(frozen=True)
