@@ -34,6 +34,7 @@ if [ "$task" = test ]; then
   program ar binutils
   program bzip2 bzip2
   program cpio cpio
+  program dpkg-divert dpkg
   program fakeroot fakeroot
   program git git
   program gpgv gpgv

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ class _Record:
     right: dict[str, Any] | None = None
     ranges: list[Range] = field(default_factory=list)
     details: list[str] = field(default_factory=list)
+    package: str | None = None
 
 
 class Findings:
@@ -53,6 +54,17 @@ class Findings:
         if detail:
             record.details.append(detail)
 
+    def attribute(self, location: Location, owners: Callable[[Iterable[str]], Mapping[str, str]]) -> None:
+        """Give what diverges in the container at `location`, and has no package yet, the package of its path there."""
+        inside: dict[str, list[_Record]] = {}
+        depth = len(location)
+        for place, record in self._records.items():
+            if len(place) > depth and place[:depth] == location and record.package is None:
+                inside.setdefault(place[depth], []).append(record)
+        for path, package in owners(inside).items():
+            for record in inside[path]:
+                record.package = package
+
     def unexamined(self, location: Location, reason: str) -> None:
         """Note that something at `location` was not looked into."""
         self._unexamined.add((location, reason))
@@ -76,6 +88,7 @@ class Findings:
                 record.right,
                 ranges=tuple(sorted(set(record.ranges), key=lambda r: (r.start, r.end, r.side, r.structure))),
                 detail="\n".join(record.details) or None,
+                package=record.package,
             )
             for location, record in sorted(self._records.items())
         )

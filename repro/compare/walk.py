@@ -16,6 +16,7 @@ from repro.compare.accounting import Claim, Ledger, settle
 from repro.compare.budget import Budget
 from repro.compare.content import Equality, Interval
 from repro.compare.findings import Findings, Location
+from repro.compare.owners import STATUS, owners
 from repro.compare.picture import Painter
 from repro.formats.base import FILE, Container, Content, Malformed, Member, Structure
 from repro.model.comparison import Account, Range
@@ -144,6 +145,8 @@ class Walker:
         before = len(self.findings)
         claims, changed = self._members(location, ours, theirs, bases, depth)
         self._orders(location, ours, theirs, changed)
+        for side in (ours, theirs):
+            self._owned(location, side)
         ledger = self._settled(location, ours, theirs, claims, bases)
         self._structure(location, ledger, (left[1], right[1]), explained=len(self.findings) > before)
         if not (ours.whole and theirs.whole):
@@ -163,6 +166,18 @@ class Walker:
         for inside, reason in container.problems.found:
             self.findings.unread((*location, inside) if inside else location, f"{name}: {reason}")
         return Side(name, container, view, members, not container.problems.found)
+
+    def _owned(self, location: Location, side: Side) -> None:
+        """Name the packages of what differs, where `side` is a root file system with dpkg's database."""
+        if (STATUS, 1) in side.members:
+            named = {name: member for (name, number), member in side.members.items() if number == 1}
+            self.findings.attribute(location, lambda paths: owners(paths, named, self._bytes))
+
+    def _bytes(self, member: Member) -> bytes | None:
+        try:
+            return bytes(content.within_reach(member.content, self._budget, self._scratch)) if member.content else None
+        except Malformed:
+            return None
 
     def _members(
         self, location: Location, left: Side, right: Side, bases: Bases, depth: int
