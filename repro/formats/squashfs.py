@@ -252,22 +252,20 @@ class Squashfs:
         table = self.tables.inodes
         at = table.place(reference >> 16, reference & 0xFFFF)
         try:
-            number, mode, uid, gid, mtime, inode = _COMMON.unpack_from(table.data, at)
+            number, mode, user, group, mtime, inode = _COMMON.unpack_from(table.data, at)
             if not 1 <= number <= 14:
                 raise Malformed(f"inode type {number} is not known")
             extended, kind = number > 7, _KINDS[(number - 1) % 7]
-            common = (kind, mode & 0o7777, self._id(uid), self._id(gid), mtime, inode)
+            ids = self.tables.ids
+            if user >= len(ids) or group >= len(ids):
+                raise Malformed(f"id {max(user, group)} of {len(ids)}")
+            common = (kind, mode & 0o7777, ids[user], ids[group], mtime, inode)
             read = self._file if kind == base.FILE else self._directory if kind == base.DIRECTORY else self._other
             made, end = read(at + 16, extended, common)
         except struct.error as error:
             raise Malformed("inode beyond the end of its table") from error
         table.check(at, end)
         return made
-
-    def _id(self, index: int) -> int:
-        if index >= len(self.tables.ids):
-            raise Malformed(f"id {index} of {len(self.tables.ids)}")
-        return self.tables.ids[index]
 
     def _other(self, at: int, extended: bool, common: _Common) -> tuple[_Inode, int]:
         table, kind = self.tables.inodes, common[0]

@@ -84,6 +84,8 @@ class Metadata:
         """Raises Malformed where `start` to `end` of `data` were not all read."""
         if end > len(self.data):
             raise Malformed("reference beyond the end of a metadata table")
+        if not self._holes:
+            return
         for first, last, reason in self._holes:
             if start < last and first < end:
                 raise Malformed(reason)
