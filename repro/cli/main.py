@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import os
 import sys
 from importlib import import_module
@@ -14,7 +15,6 @@ from repro import __version__
 from repro.cli.context import Context, default_store
 from repro.cli.exits import EXIT_BUG, EXIT_INTERRUPTED, EXIT_PIPE, EXIT_UNAVAILABLE, exit_code
 from repro.model.errors import BuildFailed, ReproError
-from repro.system.host import LIBARCHIVE, can_load
 from repro.system.progress import observer
 
 _OUTPUT_ERRORS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT)
@@ -76,10 +76,12 @@ def cli(ctx: click.Context, store: str | None, offline: bool, progress: str, ver
     invalid recipe, pin or lock; 3 a build step failed; 4 inputs unavailable;
     5 wrong hash or signature; 6 policy not met; 7 inconclusive; 130 interrupted.
     """
-    if ctx.invoked_subcommand in SANDBOXED and not {"-h", "--help"} & set(sys.argv) and not can_load(LIBARCHIVE):
-        raise BuildFailed(
-            f"{LIBARCHIVE} is missing, which unpacks packages", hint="`repro doctor` says what to install"
-        )
+    if ctx.invoked_subcommand in SANDBOXED and not {"-h", "--help"} & set(sys.argv):
+        from repro.system.host import LIBARCHIVE, can_load  # noqa: PLC0415  (dear, and the other commands do without)
+
+        if not can_load(LIBARCHIVE):
+            hint = "`repro doctor` says what to install"
+            raise BuildFailed(f"{LIBARCHIVE} is missing, which unpacks packages", hint=hint)
     ctx.obj = Context(
         store_path=default_store(store),
         offline=offline,
@@ -90,6 +92,7 @@ def cli(ctx: click.Context, store: str | None, offline: bool, progress: str, ver
 
 def main() -> None:
     """Run the command line and exit as DESIGN section 5 says."""
+    gc.set_threshold(10_000, 20, 50)  # a comparison makes many small objects without cycles: looking for them is dear
     try:
         code = _run()
     except click.exceptions.Exit as error:

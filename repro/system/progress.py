@@ -13,9 +13,6 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Protocol
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
 from repro.model.text import human_size
 
 
@@ -46,8 +43,12 @@ class _TaskContext(Protocol):
 def observer(mode: str) -> Observer:
     """The observer for `--progress mode` (`auto`, `plain`, `json` or `none`)."""
     if mode == "auto":
-        mode = "rich" if sys.stderr.isatty() else "plain"
-    kinds: dict[str, type[Observer]] = {"rich": Rich, "plain": Plain, "json": JsonLines, "none": Null}
+        mode = "bars" if sys.stderr.isatty() else "plain"
+    if mode == "bars":
+        from repro.system.bars import Bars  # noqa: PLC0415  (rich takes a tenth of a second to import)
+
+        return Bars()
+    kinds: dict[str, type[Observer]] = {"plain": Plain, "json": JsonLines, "none": Null}
     return kinds[mode]()
 
 
@@ -144,49 +145,3 @@ class _JsonTask:
 
 def _emit(event: str, **fields: object) -> None:
     print(json.dumps({"event": event, **fields}), file=sys.stderr, flush=True)
-
-
-class Rich:
-    """A bar a step, on a terminal."""
-
-    def __init__(self) -> None:
-        self._console = Console(stderr=True)
-        self._progress: Progress | None = None
-        self._open = 0
-
-    @contextmanager
-    def task(self, label: str, total: int | None = None, unit: str = "") -> Iterator[Task]:
-        started = time.monotonic()
-        if self._progress is None:
-            self._progress = self._bars(unit)
-            self._progress.start()
-        self._open += 1
-        bar = self._progress.add_task(label, total=total)
-        try:
-            yield _RichTask(self._progress, bar, label)
-            self._progress.console.print(f"[green]✓[/] {label} [dim]{time.monotonic() - started:.1f} s[/]")
-        finally:
-            self._progress.remove_task(bar)
-            self._open -= 1
-            if not self._open:
-                self._progress.stop()
-                self._progress = None
-
-    def note(self, text: str) -> None:
-        (self._progress.console if self._progress else self._console).print(text, markup=False, highlight=False)
-
-    def _bars(self, unit: str) -> Progress:
-        amount = (DownloadColumn(),) if unit == "bytes" else (TextColumn("{task.completed:.0f}"),)
-        columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), *amount, TimeRemainingColumn())
-        return Progress(*columns, console=self._console, transient=True)
-
-
-class _RichTask:
-    def __init__(self, progress: Progress, bar: TaskID, label: str) -> None:
-        self._progress, self._bar, self._label = progress, bar, label
-
-    def advance(self, amount: int = 1) -> None:
-        self._progress.advance(self._bar, amount)
-
-    def say(self, text: str) -> None:
-        self._progress.update(self._bar, description=f"{self._label}: {text}")
