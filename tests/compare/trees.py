@@ -137,15 +137,16 @@ def expected(left: Tree, right: Tree) -> dict[str, set[str]]:
 
 
 def _aspects(path: str, a: Node, b: Node, left: Tree, right: Tree) -> set[str]:
+    links = (a.target, _group(path, left)), (b.target, _group(path, right))
     pairs = {
-        "mode": (a.mode, b.mode),
+        "mode": (a.mode, b.mode) if SYMLINK not in (a.kind, b.kind) else ((), ()),
         "owner": ((a.uid, a.gid), (b.uid, b.gid)),
         "mtime": (a.mtime, b.mtime),
         "type": (a.kind, b.kind),
         "content": (a.data, b.data) if a.kind == b.kind else ((), ()),
         "xattr": (a.xattrs, b.xattrs),
         "device": (a.device, b.device) if a.kind == b.kind else ((), ()),
-        "link": ((a.target, _group(path, left)), (b.target, _group(path, right))),
+        "link": links if a.kind == b.kind or all(map(any, links)) else ((), ()),
     }
     return {aspect for aspect, (one, other) in pairs.items() if one != other}
 

@@ -114,7 +114,11 @@ def tar(folder: Path, files: dict[str, bytes] = FILES, form: int = tarfile.PAX_F
 def deb(folder: Path, files: dict[str, bytes] = FILES) -> bytes:
     data = lzma.compress(tar(folder, files))
     control = gzip.compress(tar(folder, {"control": b"Package: x\n"}), mtime=0)
-    members = {b"debian-binary": b"2.0\n", b"control.tar.gz": control, b"data.tar.xz": data}
+    return archive_ar({b"debian-binary": b"2.0\n", b"control.tar.gz": control, b"data.tar.xz": data})
+
+
+def archive_ar(members: dict[bytes, bytes]) -> bytes:
+    """An ar archive of members with short names, as a .deb is one."""
     return b"!<arch>\n" + b"".join(_ar_member(name, content) for name, content in members.items())
 
 
