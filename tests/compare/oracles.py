@@ -18,6 +18,7 @@ from repro.compare import Limits, compare_artifacts
 from repro.compare.budget import Budget
 from repro.compare.content import Equality, same_bytes
 from repro.compare.findings import Findings
+from repro.compare.picture import Painter
 from repro.compare.walk import Walker
 from repro.formats.base import Malformed
 from repro.model.comparison import DIFFERENT, IDENTICAL, Account, Comparison, Range, decode, encode
@@ -105,12 +106,12 @@ def _summed(found: Comparison, artifacts: tuple[bytes, bytes]) -> None:
 
 def sizes(artifact: bytes, location: tuple[str, ...]) -> set[int]:
     """The sizes of what lies at `location`: a compressed stream and what is in it share one; empty if unreadable."""
-    found: set[int] = set()
+    found = set() if location else {len(artifact)}
     try:
         for view in _views(memoryview(artifact), location):
             found.add(len(view))
     except (Malformed, KeyError):
-        return set()
+        pass
     return found
 
 
@@ -179,10 +180,13 @@ class _Thorough(Walker):
             super()._leaf(location, left, right, *rest, **options)
 
 
-def thorough(left: bytes, right: bytes, scratch: Path) -> Findings:
+def thorough(left: bytes, right: bytes, scratch: Path) -> tuple[Findings, list[Account]]:
     """What the walk finds where equal bytes are no reason not to look: neither a whole artifact's nor a member's."""
     findings = Findings()
-    with patch.object(Equality, "equal", lambda *_: False):
-        walker = _Thorough(findings, Budget(Limits()), scratch, lambda *_: None)
-        walker.blobs((), memoryview(left), memoryview(right))
-    return findings
+    never = {name: lambda *_: False for name in ("equal", "as_stored")}
+    with patch.multiple(Equality, **never):
+        walker = _Thorough(
+            findings, Budget(Limits()), scratch, lambda *_: None, painter=Painter((len(left), len(right)))
+        )
+        walker.artifacts(memoryview(left), memoryview(right))
+    return findings, walker.accounts
