@@ -14,11 +14,11 @@ WORKERS ?= 2
 REPRO := $(BIN)/repro $(if $(STORE),--store $(STORE))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help verify build test lint test-boot bench-build fuzz clean setup setup-dev
+.PHONY: help verify build test lint test-boot bench-build bench-compare fuzz clean setup setup-dev
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | \
-	while IFS='|' read -r name what; do printf '  make %-12s %s\n' "$$name" "$$what"; done
+	while IFS='|' read -r name what; do printf '  make %-13s %s\n' "$$name" "$$what"; done
 	@echo '  Variables: PYTHON=… (which Python), STORE=… (where packages are kept), WORKERS=… (test processes).'
 
 verify: setup ## Set up, then rebuild the minimal live ISO twice from its pins and compare
@@ -41,6 +41,10 @@ test-boot: setup-dev ## Only the tests that boot an image under QEMU
 bench-build: setup ## Build the same packages with live-build and with repro, and compare the times
 	@setup/host-packages.sh bench
 	bash bench/build.sh
+
+bench-compare: setup ## Compare pairs of live images with diffoscope and with repro, and compare the times
+	@setup/host-packages.sh bench
+	bash bench/compare.sh
 
 fuzz: setup-dev ## The property tests with many more examples than `make test` takes
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n $(WORKERS) -m 'not build and not boot and not network'

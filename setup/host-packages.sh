@@ -53,8 +53,21 @@ fi
 if [ "$task" = bench ]; then
   program lb live-build
   program debootstrap debootstrap
+  program apt-get apt
+  program cpio cpio
+  program dpkg-deb dpkg
+  program mformat mtools
   program mksquashfs squashfs-tools
   program xorriso xorriso
+  program zstd zstd
+  # what diffoscope asks for to look into these images and the kinds of files in them
+  program file file
+  program getfacl acl
+  program isoinfo genisoimage
+  program lsattr e2fsprogs
+  program msgunfmt gettext
+  program readelf binutils
+  program xxd 'xxd|vim-common'
 fi
 
 if [ ${#missing[@]} = 0 ] && [ ${#welcome[@]} = 0 ]; then exit 0; fi
