@@ -38,6 +38,7 @@ if [ "$task" = test ]; then
   program fakeroot fakeroot
   program git git
   program gpgv gpgv
+  program grub-mkrescue grub-common
   program lz4 lz4
   program mcopy mtools
   program mkfs.vfat dosfstools
@@ -45,9 +46,13 @@ if [ "$task" = test ]; then
   program newuidmap uidmap
   program qemu-system-x86_64 qemu-system-x86
   program setpriv util-linux
+  program sgdisk gdisk
   program xorriso xorriso
   program xz xz-utils
   program zstd zstd
+  file /usr/lib/ISOLINUX/isolinux.bin isolinux
+  file /usr/lib/grub/i386-pc/boot_hybrid.img grub-pc-bin
+  file /usr/lib/grub/x86_64-efi/moddep.lst grub-efi-amd64-bin
   file '/usr/share/OVMF/OVMF_CODE*.fd' ovmf
 fi
 if [ "$task" = bench ]; then

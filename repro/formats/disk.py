@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from repro.formats import base, partitions
+from repro.formats import base, gpt, partitions
 from repro.formats.base import Malformed, Member, Problems, Stored, Structure
 
 
@@ -15,7 +15,7 @@ class Disk:
     format: ClassVar[str] = "disk"
 
     def __init__(self, view: memoryview) -> None:
-        if not (partitions.has_gpt(view) or partitions.has_mbr(view)):
+        if not (gpt.present(view) or partitions.has_mbr(view)):
             raise Malformed("no partition table")
         self.view = view
         self.problems = Problems()

@@ -8,65 +8,25 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from itertools import accumulate
 from typing import ClassVar
 
-from repro.formats import base, eltorito, partitions, rockridge
-from repro.formats.base import DERIVED, IDENTITY, Malformed, Member, Problems, Stored, Structure, cut, unpack
+from repro.formats import aaip, base, eltorito, iso_tags, iso_trees, iso_volumes, partitions, rockridge
+from repro.formats.base import IDENTITY, Malformed, Member, Problems, Stored, Structure, cut, unpack
+from repro.formats.iso_directories import DIRECTORY, PARENT, SELF, Directory, Record, Tree, record_at, records
+from repro.formats.iso_directories import tree as directories
+from repro.formats.iso_records import Records
 
 SECTOR = 2048
 _DESCRIPTORS = 16 * SECTOR
 _MAX_DESCRIPTORS = 64
+_ROOT = 156  # where a volume descriptor has its root record
 _DEPTH = 128
-_DESCRIPTOR = (
-    ("type", 1, IDENTITY),
-    ("identifier", 5, IDENTITY),
-    ("version", 1, IDENTITY),
-    ("flags", 1, IDENTITY),
-    ("system identifier", 32, IDENTITY),
-    ("volume identifier", 32, IDENTITY),
-    ("unused", 8, DERIVED),
-    ("volume space size", 8, DERIVED),
-    ("escape sequences", 32, IDENTITY),
-    ("set size", 4, IDENTITY),
-    ("sequence number", 4, IDENTITY),
-    ("block size", 4, IDENTITY),
-    ("path table size", 8, DERIVED),
-    ("path table L location", 4, DERIVED),
-    ("optional path table L location", 4, DERIVED),
-    ("path table M location", 4, DERIVED),
-    ("optional path table M location", 4, DERIVED),
-    ("root directory record", 34, DERIVED),
-    ("volume set identifier", 128, IDENTITY),
-    ("publisher", 128, IDENTITY),
-    ("data preparer", 128, IDENTITY),
-    ("application", 128, IDENTITY),
-    ("copyright file", 37, IDENTITY),
-    ("abstract file", 37, IDENTITY),
-    ("bibliographic file", 37, IDENTITY),
-    ("creation time", 17, IDENTITY),
-    ("modification time", 17, IDENTITY),
-    ("expiration time", 17, IDENTITY),
-    ("effective time", 17, IDENTITY),
-    ("file structure version", 2, IDENTITY),
-    ("application use", 512, IDENTITY),
-    ("reserved", 653, IDENTITY),
-)
-
-
-@dataclass(frozen=True)
-class _Record:
-    """A directory record: where its extent lies (bytes), its identifier, flags, time and system use area."""
-
-    start: int
-    size: int
-    flags: int
-    time: int | None
-    identifier: bytes
-    area: memoryview
-    runs: tuple[tuple[int, int], ...]
+_OTHER_FLAGS = 0x1C  # of a record: associated file, record format, protection
 
 
 class Iso9660:
@@ -85,8 +45,10 @@ class Iso9660:
         (self.block,) = unpack("<H", view, primary + 128)
         if self.block not in (512, 1024, 2048):
             raise Malformed(f"logical blocks of {self.block} bytes")
-        self._directories: dict[int, Structure] = {}
-        self._areas: set[tuple[int, int]] = set()
+        self._susp: int | None = None
+        self._checksums: bytes | None = None  # where libisofs says that its checksums lie
+        self._directories: Tree = {}  # of the primary volume, by the byte where they start
+        self._names: dict[int, str] = {}  # of the members, by the byte where their record starts
         self._files: list[tuple[int, int]] = []
 
     def _read_descriptors(self) -> Iterator[tuple[int, int]]:
@@ -101,7 +63,7 @@ class Iso9660:
 
     def members(self) -> Iterator[Member]:
         placed: set[int] = set()
-        for member in self._walk(self._record(cut(self.view, self._primary + 156, 34))):
+        for member in self._walk(record_at(self.view, self._primary + _ROOT, self.block)):
             extents = list(member.content.extents()) if member.content else []
             self._files.extend(extents)
             first = extents[0][0] if extents else None
@@ -112,42 +74,47 @@ class Iso9660:
                 yield replace(member, positions=(("data", first),))
         yield from self._hidden()
 
-    def _walk(self, root: _Record) -> Iterator[Member]:
+    def _walk(self, root: Record) -> Iterator[Member]:
         """The tree, depth first; Rock Ridge is read where the root's own record announces SUSP."""
         own = next(self._records(root, "."), root)
-        susp = rockridge.read(self.view, own.area, self.block).susp
-        yield self._member(".", own, self._attributes(own, susp))
-        stack, seen, count = [(".", root, 0)], {root.start}, 0
+        self._susp = susp = rockridge.read(self.view, own.area, self.block).susp
+        found = self._attributes(own, susp)
+        self._checksums = aaip.own(found.attributes, b"ca")
+        yield self._member(".", own, found)
+        stack, count = [(".", replace(root, at=own.at), 0)], 0
+        self._directories[root.start] = Directory(".", root, own.at)
         while stack:
             path, directory, depth = stack.pop()
-            for name, record, attributes in self._entries(directory, path, susp):
+            for full, record, attributes in self._entries(directory, path, susp):
                 count += 1
                 if count > base.MEMBERS:
                     raise Malformed(f"more than {base.MEMBERS} members")
-                full = name if path == "." else f"{path}/{name}"
                 yield self._member(full, record, attributes)
                 if record.flags & 2:
-                    if record.start in seen or depth >= _DEPTH:
+                    if record.start in self._directories or depth >= _DEPTH:
                         self.problems.add(full, "directory loop")
                         continue
-                    seen.add(record.start)
+                    self._directories[record.start] = Directory(full, record, directory.at)
                     stack.append((full, record, depth + 1))
 
     def _entries(
-        self, directory: _Record, path: str, susp: int | None
-    ) -> Iterator[tuple[str, _Record, rockridge.Attributes]]:
-        """(name, record, Rock Ridge attributes) of each child; what cannot be read becomes a problem."""
-        extents: list[_Record] = []
+        self, directory: Record, path: str, susp: int | None
+    ) -> Iterator[tuple[str, Record, rockridge.Attributes]]:
+        """(path, record, Rock Ridge attributes) of each child; what cannot be read becomes a problem."""
+        extents: list[Record] = []
         for record in self._records(directory, path):
-            if record.identifier in (b"\0", b"\1"):
+            if record.identifier in (SELF, PARENT):
                 continue
             extents.append(record)
             if record.flags & 0x80:  # further extents of the same file follow
                 continue
-            first, extents = extents[0], []
+            first, runs = extents[0], tuple(run for extent in extents for run in extent.runs)
             try:
                 attributes = self._attributes(first, susp)
                 name = self._name(first, attributes)
+                full = name if path == "." else f"{path}/{name}"
+                for number, extent in enumerate(extents, 1):
+                    self._names[extent.at] = full if number == 1 else f"{full} extent {number}"
                 if attributes.relocated:
                     continue
                 if attributes.child is not None:
@@ -155,61 +122,35 @@ class Iso9660:
             except Malformed as error:
                 self.problems.add(path, error.message)
                 continue
-            yield name, replace(first, runs=(*first.runs, *(run for e in extents for run in e.runs))), attributes
+            finally:
+                extents = []
+            yield full, replace(first, runs=runs), attributes
 
-    def _attributes(self, record: _Record, susp: int | None) -> rockridge.Attributes:
+    def _attributes(self, record: Record, susp: int | None) -> rockridge.Attributes:
         if susp is None:
             return rockridge.Attributes()
-        skip = 0 if record.identifier == b"\0" else susp
-        attributes = rockridge.read(self.view, record.area[skip:], self.block)
-        self._areas.update(attributes.areas)
-        return attributes
+        skip = 0 if record.identifier == SELF else susp
+        return rockridge.read(self.view, record.area[skip:], self.block)
 
-    def _name(self, record: _Record, attributes: rockridge.Attributes) -> str:
+    def _name(self, record: Record, attributes: rockridge.Attributes) -> str:
         name = attributes.name if attributes.name is not None else record.identifier.split(b";")[0].rstrip(b".")
         if name in (b"", b".", b"..") or b"/" in name or b"\0" in name:
             raise Malformed(f"directory entry named {name!r}")
         return os.fsdecode(name)
 
-    def _relocated(self, record: _Record, block: int) -> _Record:
+    def _relocated(self, found: Record, block: int) -> Record:
         """The directory that a CL entry points to: its size stands in its own first record."""
-        own = self._record(self.view[block * self.block :])
-        return replace(record, start=own.start, size=own.size, flags=record.flags | 2)
+        own = record_at(self.view, block * self.block, self.block)
+        return replace(found, start=own.start, size=own.size, flags=found.flags | DIRECTORY)
 
-    def _records(self, directory: _Record, path: str) -> Iterator[_Record]:
-        """The directory records of an extent, block by block, `.` and `..` included."""
+    def _records(self, directory: Record, path: str) -> Iterator[Record]:
+        """The records of a directory as far as they can be read; then there is a problem."""
         try:
-            extent = cut(self.view, directory.start, directory.size)
+            yield from records(self.view, directory, self.block)
         except Malformed as error:
             self.problems.add(path, error.message)
-            return
-        name = f"directory {path}"
-        self._directories[directory.start] = Structure(directory.start, directory.start + directory.size, name)
-        at = 0
-        while at < len(extent):
-            if not extent[at]:  # records do not cross blocks; the rest of this one is padding
-                at += self.block - at % self.block
-                continue
-            try:
-                yield self._record(extent[at:])
-            except Malformed as error:
-                self.problems.add(path, error.message)
-                return
-            at += extent[at]
 
-    def _record(self, data: memoryview) -> _Record:
-        length, skip, block, size = unpack("<BBI4xI4x", data, 0)
-        data = cut(data, 0, length)
-        flags, unit, gap, name_size = unpack("<BBB4xB", data, 25)
-        if unit or gap:
-            raise Malformed("interleaved files are not read")
-        identifier = bytes(cut(data, 33, name_size))
-        start = (block + skip) * self.block
-        time = rockridge.short_time(data[18:25])
-        area = data[33 + name_size + (name_size + 1) % 2 :]
-        return _Record(start, size, flags, time, identifier, area, ((start, start + size),))
-
-    def _member(self, name: str, record: _Record, found: rockridge.Attributes) -> Member:
+    def _member(self, name: str, record: Record, found: rockridge.Attributes) -> Member:
         kind = base.DIRECTORY if record.flags & 2 else base.FILE
         if found.mode is not None and not record.flags & 2:
             kind = base.KINDS_BY_MODE.get(found.mode & 0o170000, base.UNKNOWN)
@@ -225,8 +166,18 @@ class Iso9660:
         mtime = times.get("mtime", record.time)
         if record.time not in (None, mtime):
             extra.append(("mtime", "recorded", record.time))
+        zones = {**found.zones, "recorded": record.zone} if record.zone else found.zones
+        if zones:  # the same moment can be written in several ways
+            said = ", ".join(f"{name} {minutes:+} min" for name, minutes in sorted(zones.items()))
+            extra.append(("mtime", "time zones", said))
         if record.flags & 1:
             extra.append(("mode", "hidden", True))
+        if record.flags & _OTHER_FLAGS:
+            extra.append(("mode", "record flags", f"{record.flags & _OTHER_FLAGS:#04x}"))
+        if found.nlink not in (None, 0, 1) and kind != base.DIRECTORY:
+            extra.append(("link", "link count", found.nlink))
+        if kind == base.SYMLINK and found.mode is not None and found.mode & 0o777 != 0o777:
+            extra.append(("mode", "link mode", f"{found.mode & 0o7777:04o}"))
         return Member(
             name,
             kind,
@@ -236,7 +187,7 @@ class Iso9660:
             mtime=mtime,
             target=os.fsdecode(found.target or b"") if kind == base.SYMLINK else None,
             device=found.device if kind in (base.BLOCK, base.CHARACTER) else None,
-            xattrs=(("AAIP", found.attributes),) if found.attributes else (),
+            xattrs=tuple(sorted(aaip.attributes(found.attributes))),
             extra=tuple(extra),
             content=content,
             problem=problem,
@@ -267,51 +218,51 @@ class Iso9660:
         return None
 
     def structures(self) -> Iterator[Structure]:
-        yield from partitions.structures(self.view)
+        tables = list(partitions.structures(self.view))
+        yield from tables
+        yield from _system_area(tables)
+        counts: Counter[str] = Counter()
+        covered = [(0, _DESCRIPTORS), *self._files]
         for at, kind in self._descriptors:
-            yield from self._descriptor(at, kind)
+            covered.append((at, at + SECTOR))
+            word = iso_volumes.word(self.view, at, kind)
+            counts[word] += 1
+            of = str(counts[word]) if counts[word] > 1 else ""
+            yield from iso_volumes.descriptor(self.view, at, kind, of)
+            if kind in (1, 2):
+                tree = self._directories if at == self._primary else self._other_tree(at)
+                identifiers = partial(_identifiers, tree)
+                yield from iso_volumes.path_tables(self.view, at, kind, of, self.block, identifiers)
+                yield from self._tree(tree, word, of)
+                covered += [(start, start + found.record.size) for start, found in tree.items()]
         if self._boot is not None:
             yield from eltorito.structures(self.view, self._boot)
-        yield from self._directories.values()
-        for start, end in sorted(self._areas):
-            yield Structure(start, end, "Rock Ridge continuation")
+        yield from iso_tags.checksums(self.view, self._checksums)
+        yield from iso_tags.structures(self.view, sorted(covered))
 
-    def _descriptor(self, at: int, kind: int) -> Iterator[Structure]:
-        if kind not in (1, 2):
-            name = {0: "boot record descriptor", 255: "descriptor set terminator"}.get(kind, f"descriptor {kind}")
-            yield Structure(at, at + SECTOR, name)
-            return
-        prefix = "primary volume " if at == self._primary else f"supplementary volume {(at - _DESCRIPTORS) // SECTOR} "
-        for field in base.fields(at, _DESCRIPTOR, prefix):
-            value = None
-            if field.name.endswith(" time"):
-                value = bytes(self.view[field.start : field.end - 1]).decode("ascii", "replace")
-            yield replace(field, value=value)
-        yield from self._path_tables(at, prefix)
-        if kind == 2:
-            yield from self._other_tree(at)
+    def _other_tree(self, at: int) -> Tree:
+        found = directories(self.view, at + _ROOT, self.block)
+        return {start: directory for start, directory in found.items() if start not in self._directories}
 
-    def _path_tables(self, at: int, prefix: str) -> Iterator[Structure]:
-        (size,) = unpack("<I", self.view, at + 132)
-        where = (*unpack("<II", self.view, at + 140), *unpack(">II", self.view, at + 148))
-        for block, name in zip(where, ("L", "optional L", "M", "optional M"), strict=True):
-            start = block * self.block
-            if block and start + size <= len(self.view):
-                yield Structure(start, start + size, f"{prefix}path table {name}")
+    def _tree(self, tree: Tree, word: str, of: str) -> Iterator[Structure]:
+        if tree is self._directories:
+            yield from iso_trees.primary(tree, self._names, Records(self.view, self.block, self._susp))
+        else:
+            kind = Records(self.view, self.block, None, f"{word.split(maxsplit=1)[0]} ")
+            yield from iso_trees.Repeated(tree, kind, self._directories, self._names, of).structures()
 
-    def _other_tree(self, at: int) -> Iterator[Structure]:
-        """The directories of a supplementary volume (Joliet), whose files are the primary's."""
-        try:
-            root = self._record(cut(self.view, at + 156, 34))
-        except Malformed as error:
-            self.problems.add("", f"supplementary volume: {error.message}")
-            return
-        kept, self._directories = self._directories, {}
-        stack, seen = [root], {root.start}
-        while stack:
-            for record in self._records(stack.pop(), "of the supplementary volume"):
-                if record.flags & 2 and record.start not in seen and len(seen) < base.MEMBERS:
-                    seen.add(record.start)
-                    stack.append(record)
-        found, self._directories = self._directories, kept
-        yield from (s for start, s in found.items() if start not in kept)
+
+def _identifiers(tree: Tree) -> dict[int, bytes]:
+    return {start: found.record.identifier for start, found in tree.items()}
+
+
+def _system_area(tables: list[Structure]) -> Iterator[Structure]:
+    """What of the first sixteen sectors no partition table takes."""
+    at, number = 0, 0
+    for start, end in sorted([*((s.start, s.end) for s in tables), (_DESCRIPTORS, _DESCRIPTORS)]):
+        if at < min(start, _DESCRIPTORS):
+            number += 1
+            yield Structure(
+                at, min(start, _DESCRIPTORS), "system area", IDENTITY, None, str(number) if number > 1 else ""
+            )
+        at = max(at, end)

@@ -1,50 +1,30 @@
-"""Partition tables: MBR (first sector), GPT (UEFI specification 2.10, chapter 5) and Apple's partition map."""
+"""Partition tables: which partitions a disk has, and every field of its MBR, GPT and Apple partition map."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from repro.formats.base import DERIVED, IDENTITY, Malformed, Structure, cut, fields, unpack
+from repro.formats import apple, gpt
+from repro.formats.base import DERIVED, IDENTITY, Structure, unpack
+from repro.formats.named import LITTLE, Row, named
 
 SECTOR = 512
-_ENTRIES = 1024  # partitions that a table may have
-_GPT_HEADER = (
-    ("signature", 8, IDENTITY),
-    ("revision", 4, IDENTITY),
-    ("header size", 4, DERIVED),
-    ("header CRC", 4, DERIVED),
-    ("reserved", 4, DERIVED),
-    ("own LBA", 8, DERIVED),
-    ("alternate LBA", 8, DERIVED),
-    ("first usable LBA", 8, DERIVED),
-    ("last usable LBA", 8, DERIVED),
-    ("disk GUID", 16, IDENTITY),
-    ("entries LBA", 8, DERIVED),
-    ("entry count", 4, IDENTITY),
-    ("entry size", 4, IDENTITY),
-    ("entries CRC", 4, DERIVED),
+_CODE: tuple[Row, ...] = (
+    ("boot code", 432, IDENTITY, None),
+    ("boot image address", 8, DERIVED, LITTLE),  # where GRUB's and isolinux's hybrid code finds the rest of itself
+    ("disk signature", 4, IDENTITY, LITTLE),
+    ("reserved", 2, IDENTITY, None),
 )
-_GPT_ENTRY = (
-    ("type GUID", 16, IDENTITY),
-    ("unique GUID", 16, IDENTITY),
-    ("first LBA", 8, DERIVED),
-    ("last LBA", 8, DERIVED),
-    ("attributes", 8, IDENTITY),
-    ("name", 72, IDENTITY),
+_ENTRY: tuple[Row, ...] = (
+    ("status", 1, IDENTITY, LITTLE),
+    ("first CHS", 3, DERIVED, None),
+    ("type", 1, IDENTITY, LITTLE),
+    ("last CHS", 3, DERIVED, None),
+    ("first sector", 4, DERIVED, LITTLE),
+    ("sector count", 4, DERIVED, LITTLE),
 )
-_MBR = (
-    ("MBR boot code", 432, IDENTITY),
-    ("MBR boot image address", 8, DERIVED),
-    ("MBR disk signature", 4, IDENTITY),
-    ("MBR reserved", 2, IDENTITY),
-    ("MBR partition 1", 16, DERIVED),
-    ("MBR partition 2", 16, DERIVED),
-    ("MBR partition 3", 16, DERIVED),
-    ("MBR partition 4", 16, DERIVED),
-    ("MBR signature", 2, IDENTITY),
-)
+_EXTENDED = (0x05, 0x0F)
 
 
 @dataclass(frozen=True)
@@ -59,7 +39,7 @@ class Partition:
 def partitions(view: memoryview) -> list[Partition]:
     """The partitions of a disk, from its GPT where it has one, else from its MBR; those beyond the end left out."""
     found: dict[tuple[int, int], Partition] = {}
-    for number, start, end in (*_gpt_partitions(view), *_mbr_partitions(view)):
+    for number, start, end in (*gpt.partitions(view), *_mbr_partitions(view)):
         if 0 < start < end <= len(view):
             found.setdefault((start, end), Partition(number, start, end))
     return sorted(found.values(), key=lambda partition: partition.start)
@@ -67,84 +47,31 @@ def partitions(view: memoryview) -> list[Partition]:
 
 def has_mbr(view: memoryview) -> bool:
     """Whether the first sector ends like an MBR and at least one entry is in use and plausible."""
-    if len(view) < SECTOR or bytes(view[510:512]) != b"\x55\xaa":
+    if not _is_mbr(view):
         return False
     status = {view[446 + 16 * slot] for slot in range(4)}
     return status <= {0, 0x80} and any(True for _ in _mbr_partitions(view))
 
 
-def has_gpt(view: memoryview) -> bool:
-    """Whether a GPT header stands in the second sector."""
-    return bytes(view[SECTOR : SECTOR + 8]) == b"EFI PART"
+def _is_mbr(view: memoryview) -> bool:
+    return len(view) >= SECTOR and bytes(view[510:512]) == b"\x55\xaa"
 
 
 def _mbr_partitions(view: memoryview) -> Iterator[tuple[int, int, int]]:
-    if len(view) < SECTOR or bytes(view[510:512]) != b"\x55\xaa":
+    if not _is_mbr(view):
         return
     for slot in range(4):
         _, _, kind, _, start, count = unpack("<B3sB3sII", view, 446 + 16 * slot)
-        if kind not in (0, 0xEE, 0x05, 0x0F) and count:
+        if kind not in (0, 0xEE, *_EXTENDED) and count:
             yield slot + 1, start * SECTOR, (start + count) * SECTOR
 
 
-def _gpt_partitions(view: memoryview) -> Iterator[tuple[int, int, int]]:
-    if not has_gpt(view):
-        return
-    start, count, size = unpack("<QII", view, SECTOR + 72)
-    for slot in range(min(count, _ENTRIES)):
-        at = start * SECTOR + slot * size
-        if size < 128 or at + 128 > len(view):
-            return
-        kind, _, first, last = unpack("<16s16sQQ", view, at)
-        if any(kind):
-            yield slot + 1, first * SECTOR, (last + 1) * SECTOR
-
-
 def structures(view: memoryview) -> Iterator[Structure]:
-    """The named fields of MBR, GPT, backup GPT and Apple partition map, as far as they are there."""
-    if len(view) < SECTOR:
-        return
-    yield from fields(0, _MBR)
-    if has_gpt(view):
-        yield from _gpt_table(view, 1, "GPT ")
-        (alternate,) = unpack("<Q", view, SECTOR + 32)
-        if alternate * SECTOR + 92 <= len(view) and alternate > 1:
-            yield from _gpt_table(view, alternate, "backup GPT ")
-    else:
-        yield from _apple_map(view)
-
-
-def _gpt_table(view: memoryview, lba: int, prefix: str) -> Iterator[Structure]:
-    header = lba * SECTOR
-    for field in fields(header, _GPT_HEADER, prefix):
-        yield _with_guid(view, field)
-    start, count, size = unpack("<QII", view, header + 72)
-    if size < 128:
-        return
-    for slot in range(min(count, _ENTRIES)):
-        at = start * SECTOR + slot * size
-        if at + 128 > len(view):
-            return
-        for field in fields(at, _GPT_ENTRY, f"{prefix}partition {slot + 1} "):
-            yield _with_guid(view, field)
-
-
-def _with_guid(view: memoryview, field: Structure) -> Structure:
-    if not field.name.endswith("GUID"):
-        return field
-    try:
-        value = str(uuid.UUID(bytes_le=bytes(cut(view, field.start, 16))))
-    except Malformed:
-        return field
-    return Structure(field.start, field.end, field.name, field.role, value)
-
-
-def _apple_map(view: memoryview) -> Iterator[Structure]:
-    for block in (2048, 512):
-        count = 0
-        while count < 64 and bytes(view[block * (count + 1) :][:2]) == b"PM":
-            start = block * (count + 1)
-            yield Structure(start, start + SECTOR, f"Apple partition map entry {count + 1}", DERIVED)
-            count += 1
-        if count:
-            return
+    """The named fields of MBR, GPT, backup GPT, Apple partition map and HFS+, as far as they are there."""
+    if _is_mbr(view):
+        yield from named(view, 0, _CODE, "MBR ")
+        for slot in range(4):
+            yield from named(view, 446 + 16 * slot, _ENTRY, "MBR partition ", str(slot + 1))
+        yield Structure(510, 512, "MBR signature", IDENTITY)
+    yield from gpt.structures(view)
+    yield from apple.structures(view)

@@ -14,7 +14,10 @@ _TIMES = ("created", "mtime", "atime", "ctime", "backup", "expires", "effective"
 
 @dataclass
 class Attributes:
-    """What was found; None or empty where it was not. `times` are seconds since 1970 by name."""
+    """What was found; None or empty where it was not.
+
+    `times` are by name, as `short_time` gives them; `zones` are those of them that are not UTC, in minutes east.
+    """
 
     name: bytes | None = None
     mode: int | None = None
@@ -24,10 +27,11 @@ class Attributes:
     nlink: int | None = None
     target: bytes | None = None
     device: tuple[int, int] | None = None
-    times: dict[str, int] = field(default_factory=dict)
+    times: dict[str, int | str] = field(default_factory=dict)
+    zones: dict[str, int] = field(default_factory=dict)
     child: int | None = None  # block of the directory that was relocated from here
     relocated: bool = False
-    attributes: bytes = b""  # AAIP: xattrs and ACLs as xorriso stores them
+    attributes: bytes = b""  # the component area of AAIP: xattrs and ACLs
     areas: list[tuple[int, int]] = field(default_factory=list)  # continuation areas, as bytes of the image
     susp: int | None = None  # bytes to skip, from the SP entry; only the root's own record has one
     _link: list[bytes] = field(default_factory=list)
@@ -100,6 +104,8 @@ def _tf(found: Attributes, data: memoryview) -> None:
             value = long_time(raw) if size == 17 else short_time(raw)
             if value is not None:
                 found.times[name] = value
+            if zone := raw[-1]:
+                found.zones[name] = minutes_east(zone)
             at += size
 
 
@@ -133,7 +139,7 @@ def _re(found: Attributes, data: memoryview) -> None:
 
 
 def _al(found: Attributes, data: memoryview) -> None:
-    found.attributes += bytes(data)
+    found.attributes += bytes(data[1:])
 
 
 _READERS = {b"SP": _sp, b"NM": _nm, b"PX": _px, b"TF": _tf, b"SL": _sl, b"PN": _pn, b"CL": _cl, b"RE": _re, b"AL": _al}
@@ -145,25 +151,37 @@ def _joined(parts: list[bytes]) -> bytes:
     return b"/".join(parts)
 
 
-def short_time(raw: memoryview) -> int | None:
-    """The 7-byte time of directory records as seconds since 1970, None where it is unset or not a time."""
-    year, month, day, hour, minute, second, zone = unpack("<6Bb", raw, 0)
-    return _seconds((year + 1900, month, day, hour, minute, second), zone)
+def minutes_east(zone: int) -> int:
+    """The last byte of a time: quarters of an hour, signed."""
+    return 15 * (zone - 256 if zone > 127 else zone)
 
 
-def long_time(raw: memoryview) -> int | None:
-    """The 17-byte time of volume descriptors, as `short_time` (hundredths dropped)."""
-    digits = bytes(raw[:14])
-    if len(raw) < 17 or not digits.isdigit():
+def short_time(raw: memoryview) -> int | str | None:
+    """The 7-byte time of directory records as seconds since 1970, None where unset, its bytes where it is no time."""
+    if not any(raw):
         return None
-    parts = (digits[:4], digits[4:6], digits[6:8], digits[8:10], digits[10:12], digits[12:14])
-    year, month, day, hour, minute, second = (int(part) for part in parts)
-    return _seconds((year, month, day, hour, minute, second), unpack("<b", raw, 16)[0])
+    year, month, day, hour, minute, second, zone = unpack("<7B", raw, 0)
+    seconds = _seconds((year + 1900, month, day, hour, minute, second), zone)
+    return f"0x{raw.hex()}" if seconds is None else seconds
+
+
+def long_time(raw: memoryview) -> int | str | None:
+    """The 17-byte time of volume descriptors, as `short_time`; text where it has hundredths of a second."""
+    digits = bytes(raw[:16])
+    if len(raw) < 17 or not digits.strip(b"0\0"):
+        return None
+    seconds = None
+    if digits.isdigit():
+        parts = (digits[:4], digits[4:6], digits[6:8], digits[8:10], digits[10:12], digits[12:14])
+        year, month, day, hour, minute, second = (int(part) for part in parts)
+        seconds = _seconds((year, month, day, hour, minute, second), raw[16])
+    if seconds is None:
+        return f"0x{raw.hex()}"
+    return seconds if digits[14:] == b"00" else f"{seconds}.{digits[14:].decode()}"
 
 
 def _seconds(date: tuple[int, int, int, int, int, int], zone: int) -> int | None:
     try:
-        local = datetime(*date, tzinfo=UTC)
-        return int((local - timedelta(minutes=15 * zone)).timestamp())
+        return int((datetime(*date, tzinfo=UTC) - timedelta(minutes=minutes_east(zone))).timestamp())
     except (ValueError, OverflowError):
         return None
