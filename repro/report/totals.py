@@ -26,15 +26,16 @@ class Balance:
 
 
 def balances(comparison: Comparison) -> Iterator[Balance]:
-    """The accounts that differ: first the outermost, then those with most bytes that are not equal, by location."""
+    """The accounts that differ: the outermost, then those with most that is unexplained or not equal; by location."""
     differing = [account for account in comparison.accounts if account.moved or any(map(_unequal, account.rows))]
-    differing.sort(key=lambda a: (a.location != (), -sum(map(_unequal, a.rows)), a.location))
+    differing.sort(key=lambda a: (a.location != (), -_unexplained(a), -sum(map(_unequal, a.rows)), a.location))
     for account in sorted(differing[:_ACCOUNTS], key=lambda a: a.location):
         yield _balance(account)
-    if len(differing) > _ACCOUNTS:
-        yield Balance(
-            f"{len(differing) - _ACCOUNTS} more containers differ; the JSON report has all of them", (), 0, ""
-        )
+    rest = differing[_ACCOUNTS:]
+    if rest:
+        left = sum(map(_unexplained, rest))
+        blame = f" ({left:,} bytes in them are unexplained)" if left else ""
+        yield Balance(f"{len(rest)} more containers differ{blame}; see the JSON report", (), 0, "")
 
 
 def summary(comparison: Comparison) -> tuple[list[str], int]:
@@ -64,13 +65,17 @@ def _balance(account: Account) -> Balance:
     return Balance(
         title=f"bytes of {place(account.location, 'the artifact')} ({printable(account.format)})",
         rows=tuple((name, *_cells(row)) for name, row in shown) if rows else (),
-        unexplained=sum(_unequal(row) for row in rows if not row.explained),
+        unexplained=_unexplained(account),
         moved=_moved(account),
     )
 
 
 def _unequal(row: Row) -> int:
     return row.differing + row.left_only + row.right_only
+
+
+def _unexplained(account: Account) -> int:
+    return sum(_unequal(row) for row in account.rows if not row.explained)
 
 
 def _sum(rows: list[Row] | tuple[Row, ...]) -> Row:

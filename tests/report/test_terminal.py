@@ -146,10 +146,15 @@ def test_bytes_by_structure_add_up_and_say_what_is_left() -> None:
 
 
 def test_containers_with_least_that_differs_are_counted_only() -> None:
-    accounts = tuple(Account((f"c{n}",), "cpio", (Row("header", 0, n + 1, 0, 0, True),)) for n in range(9))
-    shown = text(replace(comparison(MODE), accounts=(Account((), "iso", (Row("x", 1, 1, 0, 0, True),)), *accounts)))
-    assert "bytes of the artifact (iso)" in shown and "bytes of c8 (cpio)" in shown and "bytes of c0" not in shown
-    assert "6 more containers differ" in shown
+    outer = Account((), "iso", (Row("x", 1, 1, 0, 0, True),))
+    inner = [Account((f"c{n}",), "cpio", (Row("header", 0, n + 1, 0, 0, n > 0),)) for n in range(9)]
+    shown = text(replace(comparison(MODE), accounts=(outer, *inner)))
+    for title in ("bytes of the artifact (iso)", "bytes of c0 (cpio)", "unexplained: 1 byte", "bytes of c8 (cpio)"):
+        assert title in shown, "the outermost, what is unexplained, then the largest"
+    assert "bytes of c1 (cpio)" not in shown and "6 more containers differ; see the JSON report" in shown
+    blamed = [replace(account, rows=(replace(account.rows[0], explained=False),)) for account in inner]
+    shown = text(replace(comparison(MODE), accounts=(outer, *blamed)))
+    assert "6 more containers differ (21 bytes in them are unexplained)" in shown
 
 
 def test_an_interruption_is_said_first() -> None:
