@@ -16,7 +16,7 @@ from repro.model.comparison import Comparison, decode, encode
 from repro.report import RENDERERS, render
 from tests.formats import samples
 from tests.model.strategies import COMPARISONS
-from tests.report.golden import place
+from tests.report.golden import NAMES, place
 from tests.report.sample import COMPARISON, HOSTILE, many
 from tests.schemas import check
 from tests.users import ROOT
@@ -24,7 +24,7 @@ from tests.users import ROOT
 FORMATS = sorted(RENDERERS)
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", NAMES)
 def test_golden(form: str) -> None:
     assert render(COMPARISON, form) == place(form).read_bytes(), "python -m tests.report.golden writes them anew"
 
