@@ -45,8 +45,8 @@ def theirs(path: Path, container: str) -> dict[Location, str]:
     for outer in _below(root):
         if outer.get("source1") == container:
             for leaf in _below(outer):
-                if leaf["source1"] == leaf["source2"] and " " not in leaf["source1"].partition("/")[0]:
-                    found[container, leaf["source1"].removeprefix("./")] = "\n".join(_text(leaf))
+                if leaf["source1"].startswith("/"):  # a member; anything else is what a program said of the container
+                    found[container, leaf["source1"][1:]] = "\n".join(_text(leaf))
     return found
 
 
@@ -75,8 +75,8 @@ def unlike_diffs(found: Found, texts: dict[Location, str]) -> list[str]:
         detail, text = found.details[place], texts[place]
         cut = detail.removesuffix("…") if detail.endswith("…") else None
         if not (detail.endswith(text) or (cut is not None and _begins(text, cut))):
-            reason = found.unexamined.get(place, "another text")
-            unlike.append(f"{_shown(place)}: {reason}")
+            said = found.unexamined.get(place) or f"repro says {detail.partition(chr(10))[0]!r}"
+            unlike.append(f"{_shown(place)}: {said}")
     return unlike
 
 

@@ -17,6 +17,7 @@ INFO = "var/lib/dpkg/info"
 STATUS = "var/lib/dpkg/status"  # whose presence tells such a root
 _DIVERSIONS = "var/lib/dpkg/diversions"
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")  # Debian policy 5.6.1
+_LINKS = 32  # folders at the root that may be links: real systems have five
 _LONGEST = 16 << 20  # bytes of one list
 _ALL = 256 << 20  # bytes of all lists together
 
@@ -38,7 +39,7 @@ def owners(paths: Iterable[str], members: Mapping[str, Member], read: Read) -> d
             found[path] = {package}
         else:
             for spelling in _spellings(diversions.origin(_canonical(path, links)), links):
-                wanted.setdefault(spelling, set()).add(path)
+                wanted.setdefault(f"/{spelling}", set()).add(path)
     for package, lines in _lists(members, read) if wanted else ():
         for spelling in wanted.keys() & lines:
             for path in wanted[spelling]:
@@ -79,11 +80,11 @@ def _diversions(members: Mapping[str, Member], links: Mapping[str, str], read: R
 
 def _links(members: Mapping[str, Member]) -> dict[str, str]:
     """Folders at the root that are links to others, as `lib` to `usr/lib`: the target by the name."""
-    found = {}
+    found: dict[str, str] = {}
     for name, member in members.items():
         if "/" not in name and member.kind == SYMLINK and member.target:
             target = posixpath.normpath(posixpath.join("/", member.target))[1:]
-            if target and not target.startswith("/"):
+            if target and not target.startswith("/") and len(found) < _LINKS:
                 found[name] = target
     return found
 
@@ -119,10 +120,10 @@ def _lists(members: Mapping[str, Member], read: Read) -> Iterable[tuple[str, set
         package = _of_database(name)
         if package and member.content and member.content.size <= left:
             left -= min(member.content.size, _LONGEST)
-            yield package, {line[1:] for line in _lines(member, read) if line.startswith("/")}
+            yield package, set(_lines(member, read))
 
 
 def _lines(member: Member | None, read: Read) -> list[str]:
     if member is None or member.kind != FILE or member.content is None or member.content.size > _LONGEST:
         return []
-    return [os.fsdecode(line) for line in (read(member) or b"").split(b"\n")]
+    return os.fsdecode(read(member) or b"").split("\n")
