@@ -30,7 +30,7 @@ _FILES = "file contents"
 _UNREAD = "file contents, not examined"
 _BATCH = 32  # contents that a thread compares in one go
 _TRANSPARENT = "stream"  # a compressed stream adds no component to a location
-_LEAVES = ("pyc",)  # formats that have structures but no members
+_LEAVES = ("elf", "pyc")  # formats that have structures but no members
 
 
 @dataclass(frozen=True)

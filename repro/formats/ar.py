@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import ClassVar
 
 from repro.formats import base
-from repro.formats.base import DERIVED, Malformed, Member, Problems, Stored, Structure, cut
+from repro.formats.base import DERIVED, FACT, IDENTITY, Malformed, Member, Problems, Stored, Structure, cut
+from repro.formats.fields import padding
 
 MAGIC = b"!<arch>\n"
 _HEADER = 60
 _NAME_LIMIT = 4096
+_FIELDS = (  # name, bytes, role unless it depends on the member
+    ("name", 16, DERIVED),
+    ("mtime", 12, ""),
+    ("uid", 6, ""),
+    ("gid", 6, ""),
+    ("mode", 8, ""),
+    ("size", 10, DERIVED),
+    ("end", 2, DERIVED),
+)
 
 
 class Ar:
@@ -26,7 +37,8 @@ class Ar:
         self.view = view
         self.problems = Problems()
         self._names = memoryview(b"")
-        self._headers: list[Structure] = [Structure(0, 8, "magic")]
+        self._headers: list[Structure] = [Structure(0, 8, "ar magic")]
+        self._seen: Counter[str] = Counter()
 
     def members(self) -> Iterator[Member]:
         at = 8
@@ -54,7 +66,8 @@ class Ar:
         start = at + _HEADER
         if field == b"//":
             self._names = data
-            self._headers.append(Structure(at, after, "long names"))
+            self._header(at, after, "//", own=IDENTITY)
+            self._headers.append(Structure(start, start + size, "ar long names"))
             return None, after
         name = field
         if field.startswith(b"#1/"):
@@ -63,7 +76,9 @@ class Ar:
         elif field[:1] == b"/" and field[1:].isdigit():
             name = bytes(self._names[int(field[1:]) :][:_NAME_LIMIT]).split(b"\n")[0]
         name = name if name in (b"/", b"/SYM64/") else name.rstrip(b"/")
-        self._headers.append(Structure(at, start, f"header of {os.fsdecode(name)}", DERIVED))
+        self._header(at, after, os.fsdecode(name) or "?", own=FACT)
+        if start > at + _HEADER:
+            self._headers.append(Structure(at + _HEADER, start, "ar name", of=self._headers[-1].of))
         member = Member(
             os.fsdecode(name) or "?",
             base.FILE,
@@ -74,6 +89,18 @@ class Ar:
             content=Stored(data, start),
         )
         return member, after
+
+    def _header(self, at: int, after: int, name: str, *, own: str) -> None:
+        """Note the header at `at` and what follows the data up to `after`; `own`: the role of time, owner and mode."""
+        self._seen[name] += 1
+        of = name if self._seen[name] == 1 else f"{name} ({self._seen[name]})"
+        start = at
+        for field, size, role in _FIELDS:
+            text = bytes(self.view[start : start + size]).decode("latin-1").rstrip(" ")
+            self._headers.append(Structure(start, start + size, f"ar header {field}", role or own, text, of))
+            start += size
+        end = at + _HEADER + _number(bytes(self.view[at + 48 : at + 58]), 10)
+        self._headers.extend(padding(self.view, end, min(after, len(self.view)), "ar padding", of, b"\n"))
 
     def structures(self) -> Iterator[Structure]:
         yield from self._headers

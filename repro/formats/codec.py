@@ -106,34 +106,35 @@ def _whole(out: bytes, limit: int, finished: bool) -> bytes:
     return out
 
 
-def stream(compression: str, view: memoryview) -> Iterator[bytes]:
+def stream(compression: str, view: memoryview, ends: list[int] | None = None) -> Iterator[bytes]:
     """The decompressed bytes of `view`, in chunks of a few MiB at most.
 
     `compression` is one of STREAMS. Concatenated streams are read on; other trailing bytes end the reading.
-    Raises Malformed where the stream is broken or ends early.
+    `ends`, if given, takes where each of them ends. Raises Malformed where the stream is broken or ends early.
     """
     try:
-        yield from STREAMS[compression](view)
+        yield from STREAMS[compression](view, [] if ends is None else ends)
     except (zlib.error, lzma.LZMAError, zstandard.ZstdError, OSError, EOFError, RuntimeError, ValueError) as error:
         raise Malformed(f"broken {compression} stream: {error}") from error
 
 
-def _gzip(view: memoryview) -> Iterator[bytes]:
-    yield from _joined(view, b"\x1f\x8b", lambda: zlib.decompressobj(31), _zlib_step)
+def _gzip(view: memoryview, ends: list[int]) -> Iterator[bytes]:
+    yield from _joined(view, ends, b"\x1f\x8b", lambda: zlib.decompressobj(31), _zlib_step)
 
 
-def _bzip2(view: memoryview) -> Iterator[bytes]:
-    yield from _joined(view, b"BZh", bz2.BZ2Decompressor, _buffered_step)
+def _bzip2(view: memoryview, ends: list[int]) -> Iterator[bytes]:
+    yield from _joined(view, ends, b"BZh", bz2.BZ2Decompressor, _buffered_step)
 
 
-def _xz(view: memoryview) -> Iterator[bytes]:
+def _xz(view: memoryview, ends: list[int]) -> Iterator[bytes]:
     yield from _joined(
-        view, b"\xfd7zXZ", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MEMORY), _buffered_step
+        view, ends, b"\xfd7zXZ", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MEMORY), _buffered_step
     )
 
 
 def _joined(
     view: memoryview,
+    ends: list[int],
     magic: bytes,
     engine: Callable[[], Any],
     step: Callable[[Any, bytes], Iterator[bytes]],
@@ -149,6 +150,7 @@ def _joined(
             yield from step(current, chunk)
             at += len(chunk)
         at -= len(current.unused_data or b"")
+        ends.append(at)
 
 
 def _zlib_step(engine: Any, chunk: bytes) -> Iterator[bytes]:
@@ -168,15 +170,15 @@ def _plain_step(engine: Any, chunk: bytes) -> Iterator[bytes]:
     yield engine.decompress(chunk)
 
 
-def _zstd(view: memoryview) -> Iterator[bytes]:
+def _zstd(view: memoryview, ends: list[int]) -> Iterator[bytes]:
     # decompressobj has no ceiling on its output; 1 KiB of input cannot yield more than 32 MiB (RLE blocks).
     engine = zstandard.ZstdDecompressor(max_window_size=MEMORY)
-    yield from _joined(view, b"\x28\xb5\x2f\xfd", engine.decompressobj, _plain_step, 1 << 10)
+    yield from _joined(view, ends, b"\x28\xb5\x2f\xfd", engine.decompressobj, _plain_step, 1 << 10)
 
 
-def _lz4(view: memoryview) -> Iterator[bytes]:
+def _lz4(view: memoryview, ends: list[int]) -> Iterator[bytes]:
     if bytes(view[:4]) == _LZ4_FRAME:
-        yield from _joined(view, _LZ4_FRAME, lz4.frame.LZ4FrameDecompressor, _buffered_step)
+        yield from _joined(view, ends, _LZ4_FRAME, lz4.frame.LZ4FrameDecompressor, _buffered_step)
     else:
         yield from _lz4_legacy(view)
 
@@ -196,7 +198,7 @@ def _lz4_legacy(view: memoryview) -> Iterator[bytes]:
         at += size
 
 
-STREAMS: dict[str, Callable[[memoryview], Iterator[bytes]]] = {
+STREAMS: dict[str, Callable[[memoryview, list[int]], Iterator[bytes]]] = {
     "gzip": _gzip,
     "xz": _xz,
     "zstd": _zstd,

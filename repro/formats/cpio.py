@@ -4,18 +4,38 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 from repro.formats import base
-from repro.formats.base import DERIVED, Malformed, Member, Problems, Stored, Structure, cut
+from repro.formats.base import DERIVED, FACT, IDENTITY, Malformed, Member, Problems, Stored, Structure, cut
+from repro.formats.fields import padding
 
 MAGICS = (b"070701", b"070702")
 _HEADER = 110
 _TRAILER = b"TRAILER!!!"
 _NAME_LIMIT = 65536
 _SEGMENTS = 1000
+
+_FIELDS = (
+    ("inode", DERIVED),
+    ("mode", FACT),
+    ("uid", FACT),
+    ("gid", FACT),
+    ("nlink", FACT),
+    ("mtime", FACT),
+    ("filesize", DERIVED),
+    ("devmajor", DERIVED),
+    ("devminor", DERIVED),
+    ("rdevmajor", FACT),
+    ("rdevminor", FACT),
+    ("namesize", DERIVED),
+    ("check", DERIVED),
+)
+_DEVICE = ("rdevmajor", "rdevminor")  # decoded into a member for devices alone
+_NO_MEMBER = ("mode", "uid", "gid", "nlink", "mtime", *_DEVICE)  # of the trailer, which is no member
 
 _Inode = tuple[int, int, int]
 
@@ -117,23 +137,51 @@ class Cpio:
             target=os.fsdecode(bytes(data[:_NAME_LIMIT])) if kind == base.SYMLINK else None,
             device=(entry.rdevmajor, entry.rdevminor) if kind in (base.BLOCK, base.CHARACTER) else None,
             links=links,
+            extra=() if links or entry.nlink == 1 else (("link", "nlink", entry.nlink),),
             positions=(("entries", position),),
             content=Stored(data, holder.data) if kind == base.FILE else None,
         )
 
     def structures(self) -> Iterator[Structure]:
-        seen: dict[str, int] = {}
+        seen: Counter[str] = Counter()
         end = 0
         for entry in self._read:
             name = _path(entry.name)
-            seen[name] = seen.get(name, 0) + 1
-            again = f" ({seen[name]})" if seen[name] > 1 else ""
-            yield Structure(entry.start, entry.data, f"header of {name}{again}", DERIVED)
-            if base.KINDS_BY_MODE.get(entry.mode & 0o170000) != base.FILE:
-                yield Structure(entry.data, entry.data + entry.filesize, f"target of {name}{again}", DERIVED)
+            seen[name] += 1
+            yield from self._parts(entry, f"{name} ({seen[name]})" if seen[name] > 1 else name)
             end = entry.end
         if end < len(self.view) and not any(self.view[end:]):
-            yield Structure(end, len(self.view), "padding after the trailer", DERIVED)
+            yield Structure(end, len(self.view), "cpio padding after the trailer", DERIVED)
+
+    def _parts(self, entry: _Entry, of: str) -> Iterator[Structure]:
+        """All bytes of an entry but for the data of a file."""
+        yield Structure(entry.start, entry.start + 6, "cpio header magic", IDENTITY, of=of)
+        kind = base.KINDS_BY_MODE.get(entry.mode & 0o170000)
+        no_facts = _NO_MEMBER if entry.name == _TRAILER else () if kind in (base.BLOCK, base.CHARACTER) else _DEVICE
+        for number, (field, role) in enumerate(_FIELDS):
+            at = entry.start + 6 + 8 * number
+            value = int(bytes(self.view[at : at + 8]), 16)
+            own = IDENTITY if field in no_facts else role
+            holds = (lambda: self._sum_holds(entry)) if field == "check" else None
+            yield Structure(at, at + 8, f"cpio header {field}", own, value, of, holds)
+        at = entry.start + _HEADER
+        named = at + int(bytes(self.view[at - 16 : at - 8]), 16)
+        yield Structure(at, named, "cpio name", DERIVED, of=of)
+        after = entry.data + entry.filesize
+        if kind != base.FILE:
+            role = FACT if kind == base.SYMLINK else IDENTITY
+            yield Structure(
+                entry.data, after, "cpio symlink target" if kind == base.SYMLINK else "cpio data", role, of=of
+            )
+        yield from padding(self.view, named, entry.data, "cpio name padding", of)
+        yield from padding(self.view, after, min(entry.end, len(self.view)), "cpio data padding", of)
+
+    def _sum_holds(self, entry: _Entry) -> bool:
+        """The sum of a file's bytes in the format that has one (070702), else zero."""
+        head = bytes(self.view[entry.start : entry.start + _HEADER])
+        data = self.view[entry.data : entry.data + entry.filesize]
+        summed = head[:6] == MAGICS[1] and entry.mode & 0o170000 == 0o100000
+        return int(head[102:], 16) == (sum(data) & 0xFFFFFFFF if summed else 0)
 
 
 class Initrd:

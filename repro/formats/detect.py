@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from repro.formats import ar, cpio, squashfs, streams, tar
+from repro.formats import ar, cpio, elf, squashfs, streams, tar
 from repro.formats.base import Container, Malformed
 from repro.formats.disk import Disk
 from repro.formats.fat import Fat
@@ -36,6 +36,7 @@ _FORMATS: tuple[tuple[Callable[[memoryview], bool], Callable[[memoryview], Conta
     (lambda view: bytes(view[:8]) == ar.MAGIC, ar.Ar),
     (lambda view: streams.compression(view) is not None, streams.Stream),
     (tar.is_tar, tar.Tar),
+    (lambda view: bytes(view[:4]) == elf.MAGIC, elf.Elf),
     (_is_pyc, Pyc),
 )
 

@@ -1,4 +1,4 @@
-"""Single-stream compression: gzip (RFC 1952), xz, zstd (RFC 8878), bzip2 and lz4's legacy frame.
+"""Single-stream compression: gzip (RFC 1952), xz, zstd (RFC 8878), bzip2 and lz4 (both frames).
 
 Such a stream has one member, whose bytes are the decompressed ones.
 """
@@ -6,11 +6,12 @@ Such a stream has one member, whose bytes are the decompressed ones.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from repro.formats import base, codec
-from repro.formats.base import IDENTITY, Malformed, Member, Piece, Problems, Structure, unpack
+from repro.formats.base import Malformed, Member, Piece, Problems, Structure
+from repro.formats.stream_parts import PARTS
 
 MAGICS = {
     b"\x1f\x8b\x08": "gzip",
@@ -30,14 +31,19 @@ def compression(view: memoryview) -> str | None:
 
 @dataclass(frozen=True)
 class Expanded:
-    """The decompressed bytes of a stream, whose `size` nobody knows beforehand: it is given as 0."""
+    """The decompressed bytes of a stream, whose `size` nobody knows beforehand: it is given as 0.
+
+    `ends`: where the streams end that follow each other, once `pieces` was read to its end.
+    """
 
     compression: str
     bytes: memoryview
     size: int = 0
+    ends: list[int] = field(default_factory=list)
 
     def pieces(self) -> Iterator[Piece]:
-        for chunk in codec.stream(self.compression, self.bytes):
+        self.ends.clear()
+        for chunk in codec.stream(self.compression, self.bytes, self.ends):
             raw = memoryview(chunk)
             yield base.stored_piece(raw)
 
@@ -60,34 +66,10 @@ class Stream:
         self.compression = found
         self.view = view
         self.problems = Problems()
+        self._content = Expanded(found, view)
 
     def members(self) -> Iterator[Member]:
-        yield Member("", base.FILE, content=Expanded(self.compression, self.view))
+        yield Member("", base.FILE, content=self._content)
 
     def structures(self) -> Iterator[Structure]:
-        yield Structure(0, min(2, len(self.view)), "compression", IDENTITY, self.compression)
-        if self.compression == "gzip":
-            yield from _gzip_header(self.view)
-        else:
-            yield Structure(2, len(self.view), f"{self.compression} stream")
-
-
-def _gzip_header(view: memoryview) -> Iterator[Structure]:
-    flags, mtime, extra, system = unpack("<BIBB", view, 3)
-    yield Structure(3, 4, "gzip header FLG", IDENTITY, flags)
-    yield Structure(4, 8, "gzip header MTIME", IDENTITY, mtime)
-    yield Structure(8, 9, "gzip header XFL", IDENTITY, extra)
-    yield Structure(9, 10, "gzip header OS", IDENTITY, system)
-    at = 10
-    if flags & 4:
-        (size,) = unpack("<H", view, at)
-        yield Structure(at, at + 2 + size, "gzip header extra field", IDENTITY)
-        at += 2 + size
-    for bit, name in ((8, "gzip header file name"), (16, "gzip header comment")):
-        if flags & bit:
-            end = bytes(view[at : at + 4096]).find(b"\0") + at + 1
-            yield Structure(at, end, name, IDENTITY)
-            at = end
-    if len(view) >= at + 8:
-        yield Structure(at, len(view) - 8, "gzip stream")
-        yield Structure(len(view) - 8, len(view), "gzip trailer")
+        yield from PARTS[self.compression](self.view, self._content.ends)

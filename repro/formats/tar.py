@@ -7,20 +7,25 @@ are wanted; the tests use the standard library's as an oracle.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from repro.formats import base
-from repro.formats.base import DERIVED, Malformed, Member, Problems, Stored, Structure, cut
+from repro.formats import base, tar_fields, tar_sparse
+from repro.formats.base import FACT, Content, Malformed, Member, Problems, Stored, Structure, cut
+from repro.formats.fields import padding
+from repro.formats.tar_fields import BLOCK, path
 
-_BLOCK = 512
 _EXTENSION_LIMIT = 1 << 20  # bytes of one pax or GNU long-name record
 _PAX_RECORDS = 512
+_SPARSE_0 = ("GNU.sparse.offset", "GNU.sparse.numbytes")
+_SPARSE_NUMBERS = 100_000
 _KINDS = {
     b"0": base.FILE,
     b"\0": base.FILE,
     b"7": base.FILE,
+    b"S": base.FILE,
     b"1": base.FILE,
     b"2": base.SYMLINK,
     b"3": base.CHARACTER,
@@ -28,6 +33,8 @@ _KINDS = {
     b"5": base.DIRECTORY,
     b"6": base.FIFO,
 }
+
+_Parts = Callable[[str], Iterator[Structure]]
 
 
 @dataclass
@@ -37,6 +44,8 @@ class _Extensions:
     name: bytes | None = None
     link: bytes | None = None
     pax: dict[str, bytes] = field(default_factory=dict)
+    sparse: list[int] = field(default_factory=list)  # of format 0.0, which repeats its keys
+    parts: list[_Parts] = field(default_factory=list)  # once the member's name is known
 
 
 class Tar:
@@ -50,16 +59,17 @@ class Tar:
         self.view = view
         self.problems = Problems()
         self._parts: list[Structure] = []
-        self._contents: dict[str, Stored] = {}
+        self._contents: dict[str, Content] = {}
+        self._seen: Counter[str] = Counter()
 
     def members(self) -> Iterator[Member]:
         at, position, extensions = 0, 0, _Extensions()
         shared: dict[str, bytes] = {}
         try:
-            while at + _BLOCK <= len(self.view):
-                head = bytes(self.view[at : at + _BLOCK])
+            while at + BLOCK <= len(self.view):
+                head = bytes(self.view[at : at + BLOCK])
                 if not any(head):
-                    self._parts.append(Structure(at, len(self.view), "end of archive"))
+                    self._end(at)
                     return
                 if _number(head[148:156]) != _checksum(head):
                     raise Malformed(f"wrong header checksum at offset {at}")
@@ -78,38 +88,59 @@ class Tar:
         except Malformed as error:
             self.problems.add("", error.message)
 
+    def _end(self, at: int) -> None:
+        """Two empty blocks, and more up to the size of a record."""
+        after = min(at + 2 * BLOCK, len(self.view))
+        self._parts.extend(padding(self.view, at, after, "tar end of archive"))
+        if not any(self.view[after:]):
+            self._parts.extend(padding(self.view, after, len(self.view), "tar padding to the record"))
+
     def _extension(self, head: bytes, at: int, size: int, found: _Extensions, shared: dict[str, bytes]) -> int:
         """Read a record that speaks about the next header; returns where the next block is."""
         if size > _EXTENSION_LIMIT:
             raise Malformed(f"tar extension record of {size} bytes")
-        data = bytes(cut(self.view, at + _BLOCK, size))
-        kind = head[156:157]
+        data = bytes(cut(self.view, at + BLOCK, size))
+        kind, start = head[156:157], at + BLOCK
+        after = min(start + size + -size % BLOCK, len(self.view))
+        parts: list[_Parts] = [lambda of: tar_fields.extension(head, at, of)]
         if kind == b"L":
             found.name = data.rstrip(b"\0")
+            parts.append(lambda of: iter((Structure(start, start + size, "GNU long name", of=of),)))
         elif kind == b"K":
             found.link = data.rstrip(b"\0")
+            parts.append(lambda of: iter((Structure(start, start + size, "GNU long link", FACT, of=of),)))
         else:
-            (found.pax if kind == b"x" else shared).update(_pax(data))
-            if len(shared) > _PAX_RECORDS or len(found.pax) > _PAX_RECORDS:
+            records = list(_pax(data))
+            (found.pax if kind == b"x" else shared).update((key, value) for key, value, _, _ in records)
+            found.sparse += [_decimal(value, 0) for key, value, _, _ in records if key in _SPARSE_0]
+            if max(len(shared), len(found.pax)) > _PAX_RECORDS or len(found.sparse) > _SPARSE_NUMBERS:
                 raise Malformed(f"more than {_PAX_RECORDS} pax records")
-        after = at + _BLOCK + size + -size % _BLOCK
-        self._parts.append(Structure(at, min(after, len(self.view)), f"extension record at {at}"))
-        return after
+            parts.append(lambda of: tar_fields.records(records, start, of))
+        parts.append(lambda of: padding(self.view, start + size, after, "tar extension padding", of))
+        if kind == b"g":
+            for part in parts:
+                self._parts.extend(part("all that follows"))
+        else:
+            found.parts += parts
+        return start + size + -size % BLOCK
 
     def _member(self, head: bytes, at: int, size: int, found: _Extensions) -> tuple[Member, int]:
         """The member whose header `head` lies at `at`, and where the next block is."""
         pax, flag = found.pax, head[156:157]
         kind = _KINDS.get(flag, base.UNKNOWN)
-        name, link = _path(_raw_name(head, found)), pax.get("linkpath") or found.link or head[157:257].split(b"\0")[0]
-        start = at + _BLOCK
+        name, link = path(_raw_name(head, found)), pax.get("linkpath") or found.link or head[157:257].split(b"\0")[0]
+        start = at + BLOCK
         data = cut(self.view, start, _decimal(pax.get("size"), size) if kind in (base.FILE, base.UNKNOWN) else 0)
-        self._parts.append(Structure(at, start, f"header of {name}", DERIVED))
-        content = Stored(data, start) if kind in (base.FILE, base.UNKNOWN) else None
+        after = start + len(data) + -len(data) % BLOCK
+        content: Content | None = Stored(data, start) if kind in (base.FILE, base.UNKNOWN) else None
+        if flag == b"S" or any(key.startswith("GNU.sparse.") for key in pax):
+            content, data, after = self._sparse(head, at, len(data), found, name)
+        self._name(head, at, name, found, (start + len(data), after))
         problem = f"tar type {flag!r} is compared as it is stored" if kind == base.UNKNOWN else None
         links: tuple[str, ...] = ()
         if flag == b"1" and not len(data):
-            links = tuple(sorted({name, _path(link)}))
-            content = self._contents.get(_path(link))
+            links = tuple(sorted({name, path(link)}))
+            content = self._contents.get(path(link))
         elif content:
             self._contents[name] = content
         special = kind in (base.CHARACTER, base.BLOCK)
@@ -128,7 +159,34 @@ class Tar:
             content=content,
             problem=problem,
         )
-        return member, start + len(data) + -len(data) % _BLOCK
+        return member, after
+
+    def _name(self, head: bytes, at: int, name: str, found: _Extensions, rest: tuple[int, int]) -> None:
+        """Note all bytes of a member but its data; `rest`: what fills up the last block."""
+        self._seen[name] += 1
+        of = name if self._seen[name] == 1 else f"{name} ({self._seen[name]})"
+        for part in found.parts:
+            self._parts.extend(part(of))
+        self._parts.extend(tar_fields.header(head, at, of, found.pax, _number))
+        self._parts.extend(padding(self.view, rest[0], min(rest[1], len(self.view)), "tar data padding", of))
+
+    def _sparse(
+        self, head: bytes, at: int, stored: int, found: _Extensions, of: str
+    ) -> tuple[Content, memoryview, int]:
+        """A sparse member's content, its bytes as stored (map included), and where the next block is."""
+        start = at + BLOCK
+        if head[156:157] == b"S":
+            places, size, begins = tar_sparse.old(self.view, at, _number)
+            ends = begins + stored
+        else:
+            pairs = list(zip(found.sparse[::2], found.sparse[1::2], strict=False))
+            places, size, begins = tar_sparse.pax(self.view, start, stored, found.pax, pairs)
+            ends = start + stored
+        if begins > start:
+            self._parts.append(Structure(start, begins, "tar sparse map", of=of))
+        content = tar_sparse.content(self.view, begins, ends - begins, places, size)
+        cut(self.view, begins, ends - begins)
+        return content, self.view[start:ends], ends + -(ends - start) % BLOCK
 
     def structures(self) -> Iterator[Structure]:
         yield from self._parts
@@ -136,8 +194,8 @@ class Tar:
 
 def is_tar(view: memoryview) -> bool:
     """Whether the first block is a tar header with the `ustar` magic and a right checksum."""
-    head = bytes(view[:_BLOCK])
-    if len(head) < _BLOCK or head[257:262] != b"ustar":
+    head = bytes(view[:BLOCK])
+    if len(head) < BLOCK or head[257:262] != b"ustar":
         return False
     try:
         return _number(head[148:156]) == _checksum(head)
@@ -148,7 +206,12 @@ def is_tar(view: memoryview) -> bool:
 def _raw_name(head: bytes, found: _Extensions) -> bytes:
     prefix = head[345:500].split(b"\0")[0] if head[257:263] == b"ustar\0" else b""
     short = head[:100].split(b"\0")[0]
-    return found.pax.get("path") or found.name or (prefix + b"/" + short if prefix else short)
+    return (
+        found.pax.get("GNU.sparse.name")
+        or found.pax.get("path")
+        or found.name
+        or (prefix + b"/" + short if prefix else short)
+    )
 
 
 def _checksum(head: bytes) -> int:
@@ -169,8 +232,8 @@ def _number(raw: bytes) -> int:
         raise Malformed(f"not a number in a tar header: {text!r}") from error
 
 
-def _pax(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """The `LENGTH KEY=VALUE\\n` records of an extended header."""
+def _pax(data: bytes) -> Iterator[tuple[str, bytes, int, int]]:
+    """The `LENGTH KEY=VALUE\\n` records of an extended header: key, value, start and end."""
     at = 0
     while at < len(data):
         digits, space, _ = data[at : at + 24].partition(b" ")
@@ -180,7 +243,7 @@ def _pax(data: bytes) -> Iterator[tuple[str, bytes]]:
         key, equals, value = data[at + len(digits) + 1 : end].partition(b"=")
         if not equals or end <= at or end > len(data):
             raise Malformed("broken pax record")
-        yield os.fsdecode(key), value[:-1]
+        yield os.fsdecode(key), value[:-1], at, end
         at = end
 
 
@@ -210,9 +273,3 @@ def _extra(head: bytes, pax: dict[str, bytes]) -> tuple[tuple[str, str, Any], ..
         ("owner", "group", os.fsdecode(pax.get("gname", group))),
     ]
     return (*found, *(("mtime", key, os.fsdecode(pax[key])) for key in ("atime", "ctime") if key in pax))
-
-
-def _path(name: bytes) -> str:
-    while name.startswith((b"/", b"./")):
-        name = name[1:] if name[:1] == b"/" else name[2:]
-    return os.fsdecode(name.rstrip(b"/")) or "."

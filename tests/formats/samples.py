@@ -134,6 +134,20 @@ def disk(folder: Path, files: dict[str, bytes] = FILES) -> bytes:
     return (bytes(446) + entry).ljust(510, b"\0") + b"\x55\xaa" + bytes(2047 * 512) + partition
 
 
+def sparse_tar(folder: Path, form: str) -> bytes:
+    """Data at both ends of a hole, as GNU tar's `form` (gnu, or posix with a version) writes it."""
+    folder.mkdir()
+    with open(folder / "sparse", "wb") as out:
+        for number in range(6):
+            out.seek(number * 300_000)
+            out.write(b"data%d" % number * 1000)
+        out.truncate(2_000_000)
+    kind, _, version = form.partition(" ")
+    options = ("--sparse-version", version) if version else ()
+    tool("tar", "-C", folder, "--sparse", *options, "-H", kind, "-cf", folder / "made", "--mtime=@1000", "sparse")
+    return (folder / "made").read_bytes()
+
+
 SAMPLES: dict[str, Callable[[Path], bytes]] = {
     "squashfs": squashfs,
     "squashfs-xz": lambda folder: squashfs(folder, compressor="xz"),
@@ -154,5 +168,10 @@ SAMPLES: dict[str, Callable[[Path], bytes]] = {
     "xz": lambda folder: lzma.compress(FILES["etc/big"]),
     "zstd": lambda folder: zstandard.compress(FILES["etc/big"]),
     "lz4": lambda folder: lz4.frame.compress(FILES["etc/big"], content_checksum=True),
+    "tar-sparse-gnu": lambda folder: sparse_tar(folder, "gnu"),
+    "tar-sparse-0.0": lambda folder: sparse_tar(folder, "posix 0.0"),
+    "tar-sparse-0.1": lambda folder: sparse_tar(folder, "posix 0.1"),
+    "tar-sparse-1.0": lambda folder: sparse_tar(folder, "posix 1.0"),
+    "elf": lambda folder: Path("/bin/true").read_bytes(),
     "pyc": lambda folder: b"\xa7\r\r\n" + bytes(4) + struct.pack("<II", 1000, 50) + b"code" * 20,
 }

@@ -45,7 +45,9 @@ def exhaust(data: bytes, limit: int = 1 << 24) -> None:
                     if limit < 0:
                         return
                     piece.read()
-        list(container.structures())
+        for structure in container.structures():
+            if structure.holds:
+                structure.holds()
 
 
 def damaged(data: bytes, rng: random.Random) -> bytes:
