@@ -67,7 +67,7 @@ def zstd_block(data: bytes, limit: int) -> bytes:
 
 
 def _zstd_engine() -> zstandard.ZstdDecompressor:
-    """The thread's own: making one costs as much as decompressing some KiB, and none may be shared."""
+    """The thread's own, for none may be shared: making one costs as much as decompressing a block of 8 KiB."""
     if not hasattr(_OWN, "zstd"):
         _OWN.zstd = zstandard.ZstdDecompressor(max_window_size=MEMORY)
     engine: zstandard.ZstdDecompressor = _OWN.zstd
