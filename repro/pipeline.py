@@ -297,6 +297,8 @@ def verify(
         if all(comparison.verdict == IDENTICAL for comparison in found):
             shutil.rmtree(other.files[0].parent)
         comparisons += found
+        if any(comparison.interrupted for comparison in found):
+            break
     state, agrees = _against_published(first.record.claim, published)
     verdict = _overall([comparison.verdict for comparison in comparisons], agrees)
     return Verification(verdict, done, tuple(comparisons), state, skipped)

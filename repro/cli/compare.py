@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import click
 
 from repro import compare
 from repro.cli.context import Context, pass_context
-from repro.cli.exits import VERDICTS
+from repro.cli.exits import EXIT_INTERRUPTED, VERDICTS
 from repro.cli.reports import REPORT_OPTION, show, write_reports
 from repro.model.comparison import encode
 
@@ -31,6 +32,18 @@ from repro.model.comparison import encode
     metavar="SECONDS",
     help="Stop looking after this long; what was not examined is listed.",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    help="How many diffoscopes run at a time.  [default: the cores there are]",
+)
+@click.option(
+    "--memory-limit",
+    type=click.IntRange(64),
+    metavar="MIB",
+    help="What each process of diffoscope may allocate.  [default: its share of half of what is free, at least 1024]",
+)
 @REPORT_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON (repro/comparison/v1).")
 @pass_context
@@ -41,6 +54,8 @@ def command(
     right: Path,
     deep: bool,
     time_limit: float,
+    jobs: int | None,
+    memory_limit: int | None,
     reports: tuple[tuple[str, Path], ...],
     as_json: bool,
 ) -> int:
@@ -49,16 +64,28 @@ def command(
     Walks ISO and disk images, El Torito images and partitions, squashfs, FAT, initrds, cpio, tar, ar and .deb,
     and compressed streams. Exits 0 where both are identical, 1 where they differ, 7 where that is unknown.
 
+    What differs is found first, in seconds; then diffoscope explains the differing files, several at a time. Each
+    --report is written before that and again as explanations arrive. Ctrl-C ends either early: what was found is
+    shown and written, says that it is partial, and the exit code is 130. A second Ctrl-C ends at once.
+
     \b
     Examples:
       repro compare published.iso rebuilt.iso
       repro compare --shallow --report json=diff.json a.squashfs b.squashfs
       repro report diff.json -f terminal
     """
-    found = compare.compare_artifacts(left, right, deep=deep, observer=context.observer, time_limit=time_limit)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    found = compare.compare_artifacts(
+        left,
+        right,
+        deep=deep,
+        observer=context.observer,
+        limits=compare.Limits(seconds=time_limit, jobs=jobs or 0, memory=(memory_limit or 0) << 20),
+        on_partial=lambda partial: write_reports(partial, reports),
+    )
     write_reports(found, reports)
     if as_json:
         sys.stdout.buffer.write(encode(found))
     else:
         show(found)
-    return VERDICTS[found.verdict]
+    return EXIT_INTERRUPTED if found.interrupted else VERDICTS[found.verdict]

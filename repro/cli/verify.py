@@ -11,7 +11,7 @@ import click
 
 from repro import pipeline
 from repro.cli.context import Context, pass_context
-from repro.cli.exits import VERDICTS
+from repro.cli.exits import EXIT_INTERRUPTED, VERDICTS
 from repro.cli.options import BACKEND_OPTION, OUTPUT_OPTION, output_folder, workplace
 from repro.cli.project import find_project
 from repro.cli.reports import REPORT_OPTION, show, write_file, write_reports
@@ -103,7 +103,8 @@ def command(
         show(comparison)
     click.echo(text)
     click.echo(f"results in {folder}; {time.monotonic() - began:.0f} s, peak memory {human_size(memory.bytes)}")
-    return VERDICTS[result.verdict]
+    interrupted = any(comparison.interrupted for comparison in result.comparisons)
+    return EXIT_INTERRUPTED if interrupted else VERDICTS[result.verdict]
 
 
 def _other(against: str, folder: Path, context: Context) -> Path | str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import stat
-import tempfile
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +12,21 @@ from repro import __version__
 from repro.compare import content, count, diffoscope
 from repro.compare.budget import Budget, LimitReached, Limits
 from repro.compare.findings import Findings
+from repro.compare.leaves import Leaves, with_texts
 from repro.compare.picture import Painter
 from repro.compare.walk import Walker
 from repro.model.comparison import DIFFERENT, IDENTICAL, Account, Comparison, Side, Summary
 from repro.model.errors import Inconclusive, InvalidInput
+from repro.model.text import printable
 from repro.system.hashing import sha256_file
 from repro.system.pool import parallel
 from repro.system.progress import Null, Observer
+from repro.system.scratch import scratch
+
+Partial = Callable[[Comparison], None]
+
+_EVERY = 3.0  # seconds between partial results
+_NOT_YET = "diffoscope has not come to it yet"
 
 
 def compare_artifacts(
@@ -28,11 +37,14 @@ def compare_artifacts(
     observer: Observer | None = None,
     time_limit: float | None = None,
     limits: Limits | None = None,
+    on_partial: Partial | None = None,
 ) -> Comparison:
     """What `left` and `right` have in common and where they differ.
 
     `deep` asks diffoscope for a textual explanation of each leaf that diverges; `time_limit` is in seconds and
-    holds for the walk and for diffoscope together.
+    holds for the walk and for diffoscope together. `on_partial` is called, in this thread, with what is known when
+    the walk has ended, and every few seconds while diffoscope is at work.
+    KeyboardInterrupt ends it early once both digests are known: the comparison is returned, `interrupted`.
     Raises InvalidInput where a path is not a regular file, Inconclusive where one cannot be read to its end.
     """
     observer = observer or Null()
@@ -41,12 +53,14 @@ def compare_artifacts(
     limits = limits or Limits()
     if time_limit is not None:
         limits = replace(limits, seconds=time_limit)
-    with tempfile.TemporaryDirectory(prefix="repro-compare-") as folder:
+    with scratch("repro-compare-") as folder:
         if sides[0].sha256 == sides[1].sha256:
-            summary = Summary(_entries(left, Path(folder), limits), 0, 0, 0)
+            summary = Summary(_entries(left, folder, limits), 0, 0, 0)
             return Comparison(sides[0], sides[1], IDENTICAL, summary, tools=_tools())
         views = _mapped(left), _mapped(right)
-        return _different(sides, views, Path(folder), limits=limits, deep=deep, observer=observer)
+        return _different(
+            sides, views, folder, limits=limits, deep=deep, observer=observer, on_partial=on_partial or _ignore_partial
+        )
 
 
 def compare_with_digest(left: Path, sha256: str, *, name: str = "") -> Comparison:
@@ -65,42 +79,74 @@ def compare_with_digest(left: Path, sha256: str, *, name: str = "") -> Compariso
 def _different(
     sides: tuple[Side, Side],
     views: tuple[memoryview, memoryview],
-    scratch: Path,
+    folder: Path,
     *,
     limits: Limits,
     deep: bool,
     observer: Observer,
+    on_partial: Partial,
 ) -> Comparison:
     left, right = views
     findings, budget = Findings(), Budget(limits)
-    leaves = diffoscope.Leaves(scratch, limits, findings) if deep else None
+    leaves = Leaves(folder, limits, findings) if deep else None
     painter = Painter((len(left), len(right)))
-    walker = Walker(findings, budget, scratch, leaves.add if leaves else _ignore, painter)
-    with observer.task("comparing"):
-        try:
+    walker = Walker(findings, budget, folder, leaves.add if leaves else _ignore, painter)
+    picture, interrupted = None, False
+    try:
+        with observer.task("comparing") as task:
+            findings.watch = lambda number, location: task.found(number, _place(location))
             walker.artifacts(left, right)
-        except LimitReached as error:
-            findings.unread((), f"{error.message}: the comparison stopped there")
-            facts = [{"size": side.size, "sha256": side.sha256} for side in sides]
-            findings.diverge((), ("content",), facts[0], facts[1])
+            picture = painter.picture()
+    except LimitReached as error:
+        _stopped(findings, f"{error.message}: the comparison stopped there", sides)
+        picture = painter.picture()
+    except KeyboardInterrupt:
+        _stopped(findings, "interrupted: the walk did not end, and there may be more that differs", sides)
+        interrupted = True
     accounts = tuple(sorted(walker.accounts, key=lambda account: (account.location, account.format != "stream")))
-    details: dict[tuple[str, ...], str] = {}
-    if leaves:
-        with observer.task(f"explaining {leaves.count} files"):
-            details = leaves.explain(budget.remaining())
     outermost = accounts[0] if accounts and not accounts[0].location else None
     found = _comparison(sides, findings, _summary(findings, outermost))
-    divergences = tuple(
-        replace(d, detail="\n".join(filter(None, (d.detail, details.get(d.location))))) if d.location in details else d
-        for d in found.divergences
-    )
-    return replace(
-        found,
-        divergences=divergences,
-        tools=_tools(used=bool(leaves and leaves.count)),
-        accounts=accounts,
-        picture=painter.picture(),
-    )
+    found = replace(found, accounts=accounts, picture=picture, interrupted=interrupted)
+    if not leaves or not leaves.count:
+        return found
+    found = replace(found, tools=_tools(used=not interrupted))
+    if interrupted:
+        return with_texts(found, leaves, "interrupted")
+    return _explained(found, leaves, budget.remaining(), observer, on_partial)
+
+
+def _stopped(findings: Findings, reason: str, sides: tuple[Side, Side]) -> None:
+    """Note that not everything was looked at: then the artifact itself stands for what was not."""
+    findings.unread((), reason)
+    facts = [{"size": side.size, "sha256": side.sha256} for side in sides]
+    findings.diverge((), ("content",), facts[0], facts[1])
+
+
+def _explained(
+    found: Comparison, leaves: Leaves, seconds: float, observer: Observer, on_partial: Partial
+) -> Comparison:
+    """`found` with what diffoscope says of its leaves; what it says until then as it comes."""
+    shown = time.monotonic()
+    observer.note(f"{found.summary.divergent} divergent, explaining {leaves.count} files with diffoscope")
+    try:
+        on_partial(with_texts(found, leaves, _NOT_YET))
+        with observer.task("explaining", total=leaves.count) as task:
+
+            def progress(done: int) -> None:
+                nonlocal shown
+                task.advance(done)
+                if time.monotonic() - shown >= _EVERY:
+                    on_partial(with_texts(found, leaves, _NOT_YET))
+                    shown = time.monotonic()
+
+            leaves.explain(seconds, progress)
+    except KeyboardInterrupt:
+        return with_texts(replace(found, interrupted=True), leaves, "interrupted")
+    return with_texts(found, leaves)
+
+
+def _place(location: tuple[str, ...]) -> str:
+    return " → ".join(map(printable, location)) or "the artifact itself"
 
 
 def _summary(findings: Findings, outermost: Account | None) -> Summary:
@@ -133,6 +179,10 @@ def _entries(path: Path, scratch: Path, limits: Limits) -> int:
         return count.entries(_mapped(path), Budget(limits), scratch)
     except (LimitReached, Inconclusive):
         return 0
+
+
+def _ignore_partial(found: Comparison) -> None:
+    pass
 
 
 def _ignore(location: tuple[str, ...], left: memoryview, right: memoryview) -> None:

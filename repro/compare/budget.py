@@ -19,7 +19,8 @@ class LimitReached(Inconclusive):
 class Limits:
     """`depth` of containers in containers; `members` of all containers together; bytes that may be `expanded`
     in total and `spooled` for one member; `seconds` for everything (None: no limit); `ranges` shown of one
-    divergence; for diffoscope: `leaves`, bytes of one (`leaf`), and characters of text kept of one (`text`)."""
+    divergence; for diffoscope: `leaves`, bytes of one (`leaf`), characters kept of one (`text`) and of all (`texts`),
+    `jobs` at a time and bytes of `memory` for each (0: the cores there are, and a share of what is free)."""
 
     depth: int = 12
     members: int = 4_000_000
@@ -27,9 +28,12 @@ class Limits:
     spooled: int = 16 << 30
     seconds: float | None = 3600
     ranges: int = 32
-    leaves: int = 400
+    leaves: int = 1000
     leaf: int = 32 << 20
-    text: int = 6000
+    text: int = 256 << 10
+    texts: int = 64 << 20
+    jobs: int = 0
+    memory: int = 0
 
 
 class Budget:

@@ -26,6 +26,7 @@ class Findings:
 
     def __init__(self) -> None:
         self.entries = 0
+        self.watch: Callable[[int, Location], None] | None = None  # told of each new divergence, and which it is
         self._records: dict[Location, _Record] = {}
         self._unexamined: set[tuple[Location, str]] = set()
         self._unread: set[Location] = set()
@@ -44,7 +45,7 @@ class Findings:
         detail: str = "",
     ) -> None:
         """Add to the divergence at `location`; facts are None on a side where the member does not exist."""
-        record = self._records.setdefault(location, _Record())
+        record = self._records.get(location) or _Record()
         record.aspects.update(aspects)
         if left is not None:
             record.left = {**(record.left or {}), **left}
@@ -53,6 +54,10 @@ class Findings:
         record.ranges.extend(ranges)
         if detail:
             record.details.append(detail)
+        if location not in self._records:
+            self._records[location] = record  # last: an interrupt leaves no record that says nothing
+            if self.watch:
+                self.watch(len(self._records), location)
 
     def attribute(self, location: Location, owners: Callable[[Iterable[str]], Mapping[str, str]]) -> None:
         """Give what diverges in the container at `location`, and has no package yet, the package of its path there."""

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from repro.system.progress import Task
+
+_GLANCE = 0.1  # seconds between what a person can see change
 
 
 class Bars:
@@ -50,9 +53,16 @@ class Bars:
 class _RichTask:
     def __init__(self, progress: Progress, bar: TaskID, label: str) -> None:
         self._progress, self._bar, self._label = progress, bar, label
+        self._shown = 0.0
 
     def advance(self, amount: int = 1) -> None:
         self._progress.advance(self._bar, amount)
 
     def say(self, text: str) -> None:
         self._progress.update(self._bar, description=f"{self._label}: {text}")
+
+    def found(self, number: int, what: str) -> None:
+        now = time.monotonic()
+        if now - self._shown >= _GLANCE:
+            self._shown = now
+            self.say(escape(f"{number} divergent, last: {what}"))

@@ -21,9 +21,15 @@ def processors() -> int:
 
 
 def parallel(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int, stop: threading.Event | None = None
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    workers: int,
+    stop: threading.Event | None = None,
+    each: Callable[[Result], None] | None = None,
 ) -> list[Result]:
     """`function` of each item in up to `workers` threads, results in the order of `items`.
+
+    `each` is called in the caller's thread with every result as it comes.
 
     Raises the first error that any call raised, or KeyboardInterrupt. `stop` is then set, for calls that care to
     look; calls not yet begun are dropped, those under way are waited for during GRACE and then left behind: their
@@ -37,7 +43,7 @@ def parallel(
     try:
         for thread in threads:
             thread.start()
-        return pool.results()
+        return pool.results(each)
     except BaseException:
         pool.stop.set()
         deadline = time.monotonic() + GRACE
@@ -73,7 +79,7 @@ class _Pool(Generic[Item, Result]):
                 self._done.put(error)
                 return
 
-    def results(self) -> list[Result]:
+    def results(self, each: Callable[[Result], None] | None) -> list[Result]:
         """Every result, in order of the items. Raises the first error as soon as there is one."""
         found: dict[int, Result] = {}
         while len(found) < self.count:
@@ -82,4 +88,6 @@ class _Pool(Generic[Item, Result]):
                 raise outcome
             number, result = outcome
             found[number] = result
+            if each:
+                each(result)
         return [found[number] for number in range(self.count)]

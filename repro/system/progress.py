@@ -15,6 +15,8 @@ from typing import Protocol
 
 from repro.model.text import human_size
 
+_TOLD = 1000  # findings of a task that are told to a machine one by one
+
 
 class Task(Protocol):
     """One long step; `advance` may be called from any thread."""
@@ -22,6 +24,9 @@ class Task(Protocol):
     def advance(self, amount: int = 1) -> None: ...
 
     def say(self, text: str) -> None: ...
+
+    def found(self, number: int, what: str) -> None:
+        """The `number`th thing that was looked for; may come thousands of times a second."""
 
 
 class Observer(Protocol):
@@ -70,6 +75,9 @@ class _Silent:
     def say(self, text: str) -> None:
         pass
 
+    def found(self, number: int, what: str) -> None:
+        pass
+
 
 class Plain:
     """A line when a step starts and ends, and every ten seconds between: for logs."""
@@ -108,13 +116,19 @@ class _PlainTask:
     def say(self, text: str) -> None:
         print(f"{self._label}: {text}", file=sys.stderr, flush=True)
 
+    def found(self, number: int, what: str) -> None:
+        now = time.monotonic()
+        if now - self._last >= self._interval:
+            self._last = now
+            self.say(f"{number} divergent, last: {what}")
+
     def _amounts(self) -> str:
         show = human_size if self._unit == "bytes" else str
         return show(self._done) + (f" of {show(self._total)}" if self._total else "")
 
 
 class JsonLines:
-    """One JSON object a line: `{"event": "start" | "advance" | "say" | "end" | "note", …}`."""
+    """One JSON object a line: `{"event": "start" | "advance" | "say" | "found" | "end" | "note", …}`."""
 
     @contextmanager
     def task(self, label: str, total: int | None = None, unit: str = "") -> Iterator[Task]:
@@ -141,6 +155,10 @@ class _JsonTask:
 
     def say(self, text: str) -> None:
         _emit("say", task=self._label, text=text)
+
+    def found(self, number: int, what: str) -> None:
+        if number <= _TOLD:
+            _emit("found", task=self._label, number=number, text=what)
 
 
 def _emit(event: str, **fields: object) -> None:

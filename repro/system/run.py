@@ -22,6 +22,8 @@ BASE_ENVIRONMENT: Mapping[str, str] = {
     "TZ": "UTC",
 }
 
+_LOOK = 0.1  # seconds between looks at `stop`
+
 
 @dataclass(frozen=True)
 class Completed:
@@ -58,12 +60,14 @@ def run(
     limit: int = 16 << 20,
     ok: Sequence[int] = (0,),
     hint: str = "",
+    stop: threading.Event | None = None,
 ) -> Completed:
     """Run `argv` to its end and return what it said (each stream cut at `limit` bytes).
 
     `env` is added to BASE_ENVIRONMENT; nothing of ours is inherited. After `timeout` seconds, or when this
-    process is interrupted, the whole process group is killed.
-    Raises CommandFailed where the exit code is not in `ok`, BuildFailed where the program cannot be started.
+    process is interrupted, the whole process group is killed. In a thread no interrupt arrives: `stop` is for that.
+    Raises CommandFailed where the exit code is not in `ok`, BuildFailed where the program cannot be started,
+    KeyboardInterrupt where `stop` was set before it ended.
     """
     started = time.monotonic()
     try:
@@ -79,13 +83,10 @@ def run(
     except OSError as error:
         raise BuildFailed(f"cannot run {argv[0]}: {error.strerror}", hint=hint) from error
     streams = [_Reader(stream, limit) for stream in (process.stdout, process.stderr) if stream]
-    timed_out = False
     try:
         if process.stdin:
             _feed(process.stdin, input)
-        process.wait(timeout)
-    except subprocess.TimeoutExpired:
-        timed_out = True
+        timed_out = not _ended(process, timeout, stop)
     finally:
         _kill_group(process)
     out, err = (reader.result() for reader in streams)
@@ -95,6 +96,21 @@ def run(
     if timed_out or done.code not in ok:
         raise CommandFailed(done, hint=hint)
     return done
+
+
+def _ended(process: subprocess.Popen[bytes], timeout: float, stop: threading.Event | None) -> bool:
+    """Whether `process` ended within `timeout` seconds. Raises KeyboardInterrupt when `stop` is set."""
+    deadline = time.monotonic() + timeout
+    while stop is None or not stop.is_set():
+        left = deadline - time.monotonic()
+        try:
+            process.wait(left if stop is None else min(left, _LOOK))
+        except subprocess.TimeoutExpired:
+            if left <= _LOOK or stop is None:
+                return False
+        else:
+            return True
+    raise KeyboardInterrupt
 
 
 def _feed(stream: IO[bytes], data: bytes) -> None:
