@@ -16,10 +16,11 @@ from itertools import accumulate
 from typing import ClassVar
 
 from repro.formats import aaip, base, eltorito, iso_tags, iso_trees, iso_volumes, partitions, rockridge
-from repro.formats.base import IDENTITY, Malformed, Member, Problems, Stored, Structure, cut, unpack
+from repro.formats.base import Malformed, Member, Problems, Stored, Structure, cut, unpack
 from repro.formats.iso_directories import DIRECTORY, PARENT, SELF, Directory, Record, Tree, record_at, records
 from repro.formats.iso_directories import tree as directories
 from repro.formats.iso_records import Records
+from repro.formats.named import rest
 
 SECTOR = 2048
 _DESCRIPTORS = 16 * SECTOR
@@ -220,7 +221,7 @@ class Iso9660:
     def structures(self) -> Iterator[Structure]:
         tables = list(partitions.structures(self.view))
         yield from tables
-        yield from _system_area(tables)
+        yield from rest(self.view, tables, 0, _DESCRIPTORS, "system area")
         counts: Counter[str] = Counter()
         covered = [(0, _DESCRIPTORS), *self._files]
         for at, kind in self._descriptors:
@@ -254,15 +255,3 @@ class Iso9660:
 
 def _identifiers(tree: Tree) -> dict[int, bytes]:
     return {start: found.record.identifier for start, found in tree.items()}
-
-
-def _system_area(tables: list[Structure]) -> Iterator[Structure]:
-    """What of the first sixteen sectors no partition table takes."""
-    at, number = 0, 0
-    for start, end in sorted([*((s.start, s.end) for s in tables), (_DESCRIPTORS, _DESCRIPTORS)]):
-        if at < min(start, _DESCRIPTORS):
-            number += 1
-            yield Structure(
-                at, min(start, _DESCRIPTORS), "system area", IDENTITY, None, str(number) if number > 1 else ""
-            )
-        at = max(at, end)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from repro.formats.base import DERIVED, Structure
+from repro.formats.base import DERIVED, IDENTITY, Structure
 
 
 @dataclass(frozen=True)
@@ -70,3 +70,18 @@ def repeats(view: memoryview, field: Structure, shift: int) -> bool:
     """Whether the bytes of `field` stand `shift` bytes away as well."""
     other = view[max(field.start + shift, 0) : max(field.end + shift, 0)]
     return bytes(other) == bytes(view[field.start : field.end])
+
+
+def rest(
+    view: memoryview, known: Iterable[Structure], start: int, end: int, name: str, of: str = ""
+) -> Iterator[Structure]:
+    """What of `start` to `end` none of `known` takes and is not all zero, with a number from the second on."""
+    number = 0
+    for begin, stop in sorted([*((s.start, s.end) for s in known), (end, end)]):
+        stretch = view[start : min(begin, end)]
+        if start < begin and bytes(stretch).strip(b"\0"):
+            number += 1
+            yield Structure(
+                start, start + len(stretch), name, IDENTITY, None, of if number == 1 else f"{of} {number}".strip()
+            )
+        start = max(start, stop)

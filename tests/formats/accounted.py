@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from repro.formats import opened
@@ -26,15 +27,15 @@ def structures(data: bytes) -> dict[Key, Structure]:
     return {(s.name, s.of): s for s in named}
 
 
-def unnamed(data: bytes) -> list[int]:
-    """The bytes that are not zero and in no structure and no member."""
+def unnamed(data: bytes) -> list[tuple[int, int]]:
+    """The runs of bytes that are not zero and in no structure and no member."""
     found = container(data)
     members = list(found.members())
     left = bytearray(data)
     runs = [run for m in members if m.content for run in m.content.extents()]
     for start, end in [*runs, *((s.start, s.end) for s in found.structures())]:
         left[start:end] = bytes(end - start)
-    return [at for at, byte in enumerate(left) if byte]
+    return [run.span() for run in re.finditer(rb"[^\0]+", left)]
 
 
 def wrong(named: dict[Key, Structure]) -> set[Key]:

@@ -197,7 +197,6 @@ PLANTED = [
     ("joliet", "Rock Ridge TF modification time", "etc/.", DERIVED),
     ("joliet", "Joliet directory record recording time", "etc/hostname", DERIVED),
     ("joliet", "SUSP ER texts", ".", IDENTITY),
-    ("joliet", "system area", "", IDENTITY),
     ("hybrid", "MBR boot image address", "", DERIVED),
     ("hybrid", "MBR disk signature", "", IDENTITY),
     ("attributed", "session primary volume creation time", "", IDENTITY),
