@@ -33,6 +33,7 @@ if [ "$task" = test ]; then
   program apt-get apt
   program ar binutils
   program bzip2 bzip2
+  program chromium chromium
   program cpio cpio
   program dpkg-divert dpkg
   program fakeroot fakeroot

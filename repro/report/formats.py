@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from repro.model.comparison import Comparison, encode
 from repro.model.errors import InvalidInput
-from repro.report import junit, markdown, sarif, terminal
+from repro.report import html, junit, markdown, sarif, terminal
 
 RENDERERS: dict[str, Callable[[Comparison], bytes]] = {
+    "html": html.render,
     "json": encode,
     "junit": junit.render,
     "markdown": lambda comparison: markdown.render(comparison).encode("utf-8", "replace"),
