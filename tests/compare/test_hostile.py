@@ -72,12 +72,23 @@ def in_iso() -> Pair:
 
 def in_squashfs() -> Pair:
     def make(data: bytes) -> bytes:
-        files = b"".join(c.squashfs_file(n + 3, len(data), (len(data) | 1 << 24,)) for n in range(len(NASTY)))
-        entries = [(name[:250] or b"x", 36 * n, 2, n) for n, name in enumerate(NASTY.values())]
+        names = [name[:250] for name in NASTY.values() if name and b"/" not in name]  # the others: `squashfs_slash`
+        files = b"".join(c.squashfs_file(n + 3, len(data), (len(data) | 1 << 24,)) for n in range(len(names)))
+        entries = [(name, 36 * n, 2, n) for n, name in enumerate(names)]
         listing = c.squashfs_directory(entries, inode=3)
         return c.squashfs(
             files + c.squashfs_folder(1, size=len(listing) + 3), listing, root=len(files), data=data.ljust(32), count=20
         )
+
+    return by_content(make)
+
+
+def squashfs_slash() -> Pair:
+    def make(data: bytes) -> bytes:
+        listing = c.squashfs_directory(
+            [(b"../" + data, 32, 2, 1), (b"..", 32, 2, 1), (b".", 0, 1, 0), (b"\0", 32, 2, 1)]
+        )
+        return c.squashfs(c.squashfs_folder(1, size=len(listing) + 3) + c.squashfs_file(2, 0), listing)
 
     return by_content(make)
 
@@ -239,7 +250,18 @@ def same_name() -> Pair:
 HOSTILE: dict[str, Callable[[], Pair]] = {
     function.__name__: function
     for function in (
-        *(in_cpio, in_tar, in_iso, in_squashfs, links_out, iso_loop, iso_overlap, iso_beyond, squashfs_loop),
+        *(
+            in_cpio,
+            in_tar,
+            in_iso,
+            in_squashfs,
+            squashfs_slash,
+            links_out,
+            iso_loop,
+            iso_overlap,
+            iso_beyond,
+            squashfs_loop,
+        ),
         *(squashfs_giants, squashfs_negative, cpio_giants, tar_giants, ar_giants, fat_loop, partitions_overlap),
         *(gpt_beyond, deep, deep_streams, bombs, truncated, swarm, same_name),
     )

@@ -77,8 +77,8 @@ def iso_record(
     """One directory record; `length` replaces its own."""
     body = _both(extent, 4) + _both(size, 4) + bytes((100, 1, 1, 0, 0, 0, 0, flags, 0, 0)) + _both(1, 2)
     body += bytes((len(name),)) + name + bytes((len(name) + 1) % 2) + use
-    own = len(body) + 2 if length is None else length
-    return bytes((own & 0xFF, 0)) + body + bytes(len(body) % 2)
+    body += bytes(len(body) % 2)
+    return bytes(((len(body) + 2 if length is None else length) & 0xFF, 0)) + body
 
 
 def iso(directories: Sequence[bytes], *, root: int = 20, root_size: int | None = None, tail: bytes = b"") -> bytes:
