@@ -35,7 +35,7 @@ def pysquashfsimage(path: Path) -> int:
     from PySquashfsImage import SquashFsImage
 
     with SquashFsImage.from_file(str(path)) as image:
-        return sum(1 for member in image if member.mtime >= 0 and member.uid >= 0)
+        return sum(1 for member in image if member.time >= 0 and member.uid >= 0)
 
 
 def by_pycdlib(path: Path) -> int:

@@ -17,7 +17,6 @@ INFO = "var/lib/dpkg/info"
 STATUS = "var/lib/dpkg/status"  # whose presence tells such a root
 _DIVERSIONS = "var/lib/dpkg/diversions"
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")  # Debian policy 5.6.1
-_LINKS = 32  # folders at the root that may be links: real systems have five
 _LONGEST = 16 << 20  # bytes of one list
 _ALL = 256 << 20  # bytes of all lists together
 
@@ -31,7 +30,7 @@ def owners(paths: Iterable[str], members: Mapping[str, Member], read: Read) -> d
     cannot be read, or is larger than any real one, is passed over. Raises only what `read` raises.
     """
     found: dict[str, set[str]] = {}
-    wanted: dict[str, set[str]] = {}  # a path as a list may spell it: the paths that it stands for
+    wanted: dict[bytes, set[str]] = {}  # a path as a list may spell it: the paths that it stands for
     links = _links(members)
     diversions = _diversions(members, links, read)
     for path in paths:
@@ -39,10 +38,10 @@ def owners(paths: Iterable[str], members: Mapping[str, Member], read: Read) -> d
             found[path] = {package}
         else:
             for spelling in _spellings(diversions.origin(_canonical(path, links)), links):
-                wanted.setdefault(f"/{spelling}", set()).add(path)
+                wanted.setdefault(b"/" + os.fsencode(spelling), set()).add(path)
     for package, lines in _lists(members, read) if wanted else ():
-        for spelling in wanted.keys() & lines:
-            for path in wanted[spelling]:
+        for line in wanted.keys() & lines:
+            for path in wanted[line]:
                 if diversions.may_own(package, _canonical(path, links)):
                     found.setdefault(path, set()).add(package)
     return {path: packages.pop() for path, packages in found.items() if len(packages) == 1}
@@ -70,7 +69,7 @@ class _Diversions:
 
 
 def _diversions(members: Mapping[str, Member], links: Mapping[str, str], read: Read) -> _Diversions:
-    lines = _lines(members.get(_DIVERSIONS), read)
+    lines = [os.fsdecode(line) for line in _lines(members.get(_DIVERSIONS), read)]
     rows = zip(lines[::3], lines[1::3], lines[2::3], strict=False)
     return _Diversions(
         (_canonical(source[1:], links), _canonical(target[1:], links), package.partition(":")[0])
@@ -80,11 +79,11 @@ def _diversions(members: Mapping[str, Member], links: Mapping[str, str], read: R
 
 def _links(members: Mapping[str, Member]) -> dict[str, str]:
     """Folders at the root that are links to others, as `lib` to `usr/lib`: the target by the name."""
-    found: dict[str, str] = {}
+    found = {}
     for name, member in members.items():
         if "/" not in name and member.kind == SYMLINK and member.target:
             target = posixpath.normpath(posixpath.join("/", member.target))[1:]
-            if target and not target.startswith("/") and len(found) < _LINKS:
+            if target and not target.startswith("/"):
                 found[name] = target
     return found
 
@@ -111,8 +110,8 @@ def _package(name: str) -> str | None:
     return stem if _PACKAGE.fullmatch(stem) else None
 
 
-def _lists(members: Mapping[str, Member], read: Read) -> Iterable[tuple[str, set[str]]]:
-    """Each package with the paths that it lists."""
+def _lists(members: Mapping[str, Member], read: Read) -> Iterable[tuple[str, set[bytes]]]:
+    """Each package with the lines of its list, which are absolute paths."""
     left = _ALL
     for name, member in members.items():
         if not name.startswith(f"{INFO}/") or not name.endswith(".list"):
@@ -123,7 +122,7 @@ def _lists(members: Mapping[str, Member], read: Read) -> Iterable[tuple[str, set
             yield package, set(_lines(member, read))
 
 
-def _lines(member: Member | None, read: Read) -> list[str]:
+def _lines(member: Member | None, read: Read) -> list[bytes]:
     if member is None or member.kind != FILE or member.content is None or member.content.size > _LONGEST:
         return []
-    return os.fsdecode(read(member) or b"").split("\n")
+    return (read(member) or b"").split(b"\n")
