@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
 from repro.model import reading
 from repro.model.errors import InvalidInput
 from repro.model.reading import count, flag, one_of, optional, positive, rows, sha256, some, text, word
-from repro.model.text import readable_json
+from repro.model.text import listed_json
 
 SCHEMA = "repro/comparison/v1"
 
@@ -170,8 +170,17 @@ class Comparison:
 
 
 def encode(comparison: Comparison) -> bytes:
-    """`comparison` as deterministic JSON."""
-    return readable_json({"schema": SCHEMA, **asdict(comparison)})
+    """`comparison` as deterministic JSON, a divergence a line."""
+    return listed_json({"schema": SCHEMA, **_plain(comparison)})
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold, of frozen dataclasses in tuples; facts are so already."""
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if is_dataclass(value):
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    return value
 
 
 def decode(data: bytes) -> Comparison:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Mapping
 from typing import Any
 
 _ESCAPES = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\"}
@@ -39,12 +40,27 @@ def readable_json(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=True, allow_nan=False).encode() + b"\n"
 
 
+def listed_json(value: Mapping[str, Any]) -> bytes:
+    """As `readable_json`, with a line for each item of a list at the top: short and quick where there are thousands."""
+    parts = (f'"{key}": {_lines(value[key])}' for key in sorted(value))
+    return ("{\n" + ",\n".join(parts) + "\n}\n").encode()
+
+
+def _lines(value: Any) -> str:
+    if not isinstance(value, (list, tuple)) or not value:
+        return _compact(value)
+    return "[\n" + ",\n".join(map(_compact, value)) + "\n]"
+
+
+_compact = json.JSONEncoder(sort_keys=True, ensure_ascii=True, allow_nan=False).encode
+
+
 def human_size(size: float) -> str:
-    """`size` in bytes as `999 B`, `1.5 kB`, `163.0 MB`, `1.2 GB` (powers of 1000)."""
+    """`size` in bytes as `999 B`, `1.5 kB`, `163.0 MB`, `1.2 GB`, … `1.0 EB` (powers of 1000)."""
     if size < 1000:
         return f"{size:.0f} B"
-    for unit in ("kB", "MB"):
+    for unit in ("kB", "MB", "GB", "TB", "PB"):
         size /= 1000
-        if size < 1000:
+        if round(size, 1) < 1000:
             return f"{size:.1f} {unit}"
-    return f"{size / 1000:.1f} GB"
+    return f"{size / 1000:.1f} EB"
