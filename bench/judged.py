@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,7 @@ def unlike_diffs(found: Found, texts: dict[Location, str]) -> list[str]:
     """The leaves of both whose text of repro's is not diffoscope's, a line each; repro's own words before it aside."""
     unlike = []
     for place in sorted(texts.keys() & found.leaves):
-        detail, text = found.details[place], texts[place]
+        detail, text = (_without_folder(each, place) for each in (found.details[place], texts[place]))
         cut = detail.removesuffix("…") if detail.endswith("…") else None
         if not (detail.endswith(text) or (cut is not None and _begins(text, cut))):
             said = found.unexamined.get(place) or f"repro says {detail.partition(chr(10))[0]!r}"
@@ -89,6 +90,12 @@ def listed(lines: list[str]) -> str:
 def _begins(text: str, cut: str) -> bool:
     """Whether `text` begins with `cut`, or with what follows the first line of it."""
     return text.startswith(cut) or text.startswith(cut.partition("\n")[2] or "\0")
+
+
+def _without_folder(text: str, place: Location) -> str:
+    """`text` without the temporary folder of the file, which some programs name in what they complain about."""
+    name = re.escape(place[-1].rpartition("/")[2])
+    return re.sub(rf"/\S+/(?:\d{{4}}-)?(?={name})", "", text)
 
 
 def _below(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
