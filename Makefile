@@ -11,6 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STORE ?=
 WORKERS ?= 2
+FUZZ ?= 600
 REPRO := $(BIN)/repro $(if $(STORE),--store $(STORE))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -46,7 +47,8 @@ bench-compare: setup ## Compare pairs of live images with diffoscope and with re
 	@setup/host-packages.sh bench
 	bash bench/compare.sh
 
-fuzz: setup-dev ## The property tests with many more examples than `make test` takes
+fuzz: setup-dev ## Hostile and random inputs for longer than `make test`: FUZZ=… seconds (600) of damaged containers
+	$(BIN)/python -m tests.fuzz $(FUZZ)
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n $(WORKERS) -m 'not build and not boot and not network'
 
 clean: ## Remove what was built and set up here; the store of packages is left alone

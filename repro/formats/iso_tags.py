@@ -45,7 +45,7 @@ def _sectors(size: int, covered: Iterable[tuple[int, int]]) -> Iterator[int]:
     """The first bytes of the sectors that begin outside of `covered`."""
     at = 0
     for start, end in (*covered, (size, size)):
-        yield from range(at, start, SECTOR)
+        yield from range(at, min(start, size), SECTOR)
         at = max(at, -(-end // SECTOR) * SECTOR)
 
 
