@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from repro import __version__
-from repro.compare import content, count, diffoscope
+from repro.compare import content, count, diffoscope, renamed
 from repro.compare.budget import Budget, LimitReached, Limits
 from repro.compare.findings import Findings
 from repro.compare.leaves import Leaves, with_texts
@@ -164,7 +164,7 @@ def _comparison(sides: tuple[Side, Side], findings: Findings, summary: Summary) 
         sides[1],
         DIFFERENT,
         summary,
-        divergences=findings.divergences(),
+        divergences=renamed.noted(findings.divergences()),
         unexamined=findings.not_examined(),
         tools=_tools(),
     )
