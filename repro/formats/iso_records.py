@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 
 from repro.formats import rockridge, susp
 from repro.formats.base import DERIVED, FACT, IDENTITY, Malformed, Structure
-from repro.formats.named import BOTH, LITTLE, ZERO, Form, Row, named
+from repro.formats.named import BOTH, LITTLE, ZERO, Row, named
 
 _FIXED: tuple[Row, ...] = (
     ("length", 1, DERIVED, LITTLE),
     ("extended attribute length", 1, DERIVED, LITTLE),
     ("extent location", 8, DERIVED, BOTH),
     ("data length", 8, DERIVED, BOTH),
-    ("recording time", 7, FACT, Form(rockridge.short_time)),
+    ("recording time", 7, FACT, None),
     ("flags", 1, FACT, LITTLE),
     ("unit and gap size", 2, DERIVED, ZERO),
     ("volume sequence number", 4, DERIVED, BOTH),

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from repro.formats import aaip, rockridge
+from repro.formats import aaip
 from repro.formats.base import DERIVED, FACT, IDENTITY, Structure, unpack
-from repro.formats.named import BOTH, LITTLE, TEXT, Form, Row, named
+from repro.formats.named import BOTH, LITTLE, TEXT, Row, named
 
 _CONTINUATIONS = 32
 _TIMES = (
@@ -21,7 +21,6 @@ _TIMES = (
     "expiration time",
     "effective time",
 )
-_SHORT, _LONG = Form(rockridge.short_time), Form(rockridge.long_time)
 _Rows = tuple[Row, ...]
 _FIXED: dict[bytes, _Rows] = {
     b"PX": (
@@ -120,8 +119,8 @@ def _entry(view: memoryview, at: int, end: int, signature: bytes, of: str) -> It
         at = field.end
     if signature == b"TF" and at < end:
         flags = view[at - 1]
-        size, form = (17, _LONG) if flags & 0x80 else (7, _SHORT)
-        times = tuple((name, size, FACT, form) for bit, name in enumerate(_TIMES) if flags >> bit & 1)
+        size = 17 if flags & 0x80 else 7
+        times = tuple((name, size, FACT, None) for bit, name in enumerate(_TIMES) if flags >> bit & 1)
         for field in named(data, at, times, prefix, of):
             yield field
             at = field.end
