@@ -191,7 +191,7 @@ def fat_loop() -> Pair:
         entries = c.fat_entry(b"LOOP    BIN", 2, 0xFFFFFFFF) + c.fat_entry(b"SELF       ", 4, 0, 0x10)
         entries += c.fat_entry(b"FAR        ", 0xFFFF, 77) + c.fat_entry(b"X", 2, len(data))
         inside = c.fat_entry(b"SELF       ", 4, 0, 0x10) + c.fat_entry(b"\x1b[2J\n", 3, 9)
-        image = bytearray(c.fat(entries, table=(3, 2, 4, 0xFFF)))
+        image = bytearray(c.fat(entries, chain=(3, 2, 4, 0xFFF)))
         at = 512 * 4 + 112 * 32
         image[at : at + len(data)] = data
         image[at + 2048 : at + 2048 + len(inside)] = inside

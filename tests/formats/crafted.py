@@ -96,8 +96,8 @@ def iso(directories: Sequence[bytes], *, root: int = 20, root_size: int | None =
     return bytes(16 * SECTOR) + bytes(primary) + end + bytes(2 * SECTOR) + laid + tail
 
 
-def fat(entries: bytes, *, table: Sequence[int] = (), sectors: int = 1440, **lies: int) -> bytes:
-    """A FAT12 file system of 720 KiB: `entries` is the root directory, `table` the FAT from cluster 2 on."""
+def fat(entries: bytes, *, chain: Sequence[int] = (), sectors: int = 1440, **lies: int) -> bytes:
+    """A FAT12 file system of 720 KiB: `entries` is the root directory, `chain` the FAT from cluster 2 on."""
     said = {"sector": 512, "cluster": 2, "reserved": 1, "tables": 1, "root": 112, "table": 3} | lies
     boot = bytearray(512)
     boot[:11] = b"\xeb\x3c\x90mkfs.fat"
@@ -122,7 +122,7 @@ def fat(entries: bytes, *, table: Sequence[int] = (), sectors: int = 1440, **lie
     boot[54:62] = b"FAT12   "
     boot[510:] = b"\x55\xaa"
     packed = bytearray(3 * 512)
-    for number, value in enumerate((0xFF9, 0xFFF, *table)):
+    for number, value in enumerate((0xFF9, 0xFFF, *chain)):
         at = number * 3 // 2
         old = int.from_bytes(packed[at : at + 2], "little")
         new = (old & 0x000F | (value & 0xFFF) << 4) if number % 2 else (old & 0xF000 | value & 0xFFF)
@@ -196,7 +196,7 @@ def squashfs_directory(entries: Sequence[tuple[bytes, int, int, int]], **lies: i
     return head + b"".join(rows)
 
 
-def squashfs(inodes: bytes, listing: bytes, *, rows: bytes = b"", data: bytes = b"", **lies: int) -> bytes:
+def squashfs(inodes: bytes, listing: bytes, /, *, rows: bytes = b"", data: bytes = b"", **lies: int) -> bytes:
     """A gzip squashfs with uncompressed tables, `rows` the fragments'; `lies` replaces superblock fields by name."""
     parts, at = {}, 96 + len(data)
     out = bytearray(96) + data

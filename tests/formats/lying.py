@@ -104,7 +104,7 @@ def fat(rng: random.Random) -> bytes:
     usual = {"sector": 512, "cluster": 2, "reserved": 1, "tables": 1, "root": 112, "table": 3}
     lies = {name: number(rng, value) for name, value in usual.items() if rng.random() < 0.3}
     chain = [rng.choice((0xFFF, 0xFF7, 0, 1, *range(2, 9))) for _ in range(9)]
-    image = bytearray(c.fat(entries(), table=chain, sectors=number(rng, 1440), **lies))
+    image = bytearray(c.fat(entries(), chain=chain, sectors=number(rng, 1440), **lies))
     inside = entries()
     image[7680 : 7680 + len(inside)] = inside
     return bytes(image[: rng.choice((len(image), len(image), 9000))])
