@@ -69,8 +69,8 @@ def sound(found: Comparison, artifacts: tuple[bytes, bytes]) -> None:
 def _within_bounds(ranges: tuple[Range, ...], left: set[int], right: set[int]) -> None:
     for r in ranges:
         assert 0 <= r.start < r.end, r
-        bounds = left if r.side == "left" else right if r.side == "right" else left | right
-        assert not bounds or r.end <= max(bounds), r
+        sides = {"left": [left], "right": [right], "both": [left, right]}[r.side]
+        assert not all(sides) or r.end <= max(max(bounds) for bounds in sides), r  # empty: it could not be found
 
 
 def _adds_up(account: Account, artifacts: tuple[bytes, bytes]) -> None:
