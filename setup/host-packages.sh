@@ -43,6 +43,7 @@ if [ "$task" = test ]; then
   program lz4 lz4
   program mcopy mtools
   program mkfs.vfat dosfstools
+  program mke2fs e2fsprogs
   program mksquashfs squashfs-tools
   program newuidmap uidmap
   program qemu-system-x86_64 qemu-system-x86

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from repro.formats import ar, cpio, elf, squashfs, streams, tar
 from repro.formats.base import Container, Malformed
 from repro.formats.disk import Disk
+from repro.formats.ext import Ext, is_ext
 from repro.formats.fat import Fat
 from repro.formats.iso9660 import Iso9660
 from repro.formats.layouts import Pyc
@@ -38,6 +39,7 @@ _FORMATS: tuple[tuple[Callable[[memoryview], bool], Callable[[memoryview], Conta
     (tar.is_tar, tar.Tar),
     (lambda view: bytes(view[:4]) == elf.MAGIC, elf.Elf),
     (_is_pyc, Pyc),
+    (is_ext, Ext),
 )
 
 

@@ -9,6 +9,7 @@ import os
 import struct
 import subprocess
 import tarfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -148,6 +149,43 @@ def sparse_tar(folder: Path, form: str) -> bytes:
     return (folder / "made").read_bytes()
 
 
+EXT = ("-U", "12345678-1234-1234-1234-123456789abc", "-E", "hash_seed=12345678-1234-1234-1234-123456789abc")
+
+
+def ext(
+    folder: Path, files: dict[str, bytes] = FILES, options: str = "-t ext4 -b 1024 -N 32", size: str = "1M"
+) -> bytes:
+    root, image = tree(folder / "root", files), folder / "image"
+    os.setxattr(root / "init", "user.note", b"x" * 80)
+    tool("mke2fs", "-q", "-F", *EXT, *options.split(), "-d", root, image, size)
+    return image.read_bytes()
+
+
+def usb(folder: Path, files: dict[str, bytes] = FILES) -> bytes:
+    """A GPT with a FAT ESP as its first partition and an ext4 as its second."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = fat(folder / "esp"), ext(folder / "ext", files)
+    lba, at, entries = [], 64, b""
+    for number, part in enumerate(parts, 1):
+        lba.append((at, at + len(part) // 512 - 1))
+        entries += struct.pack("<16s16sQQQ72s", bytes([number] * 16), bytes([number + 8] * 16), *lba[-1], 0, b"p\0")
+        at = lba[-1][1] + 1
+    entries = entries.ljust(128 * 128, b"\0")
+    mbr = (bytes(446) + struct.pack("<B3sB3sII", 0, b"", 0xEE, b"", 1, at + 32)).ljust(510, b"\0") + b"\x55\xaa"
+    body = b"".join(parts)
+    first, last = (_gpt(1, at + 32, 2, entries, at), _gpt(at + 32, 1, at, entries, at))
+    return (mbr + first + entries).ljust(64 * 512, b"\0") + body + entries + last
+
+
+def _gpt(own: int, other: int, table: int, entries: bytes, end: int) -> bytes:
+    def header(crc: int) -> bytes:
+        places = struct.pack("<QQQQ16sQ", own, other, 64, end - 1, b"disk" * 4, table)
+        return b"EFI PART\0\0\1\0" + struct.pack("<III", 92, crc, 0) + places + tail
+
+    tail = struct.pack("<III", 128, 128, zlib.crc32(entries))
+    return header(zlib.crc32(header(0))).ljust(512, b"\0")
+
+
 SAMPLES: dict[str, Callable[[Path], bytes]] = {
     "squashfs": squashfs,
     "squashfs-xz": lambda folder: squashfs(folder, compressor="xz"),
@@ -164,6 +202,9 @@ SAMPLES: dict[str, Callable[[Path], bytes]] = {
     "deb": deb,
     "initrd": initrd,
     "disk": disk,
+    "ext2": lambda folder: ext(folder, options="-t ext2 -b 1024 -N 32", size="512k"),
+    "ext4": ext,
+    "usb": usb,
     "gzip": lambda folder: gzip.compress(FILES["etc/big"], mtime=5),
     "xz": lambda folder: lzma.compress(FILES["etc/big"]),
     "zstd": lambda folder: zstandard.compress(FILES["etc/big"]),
