@@ -67,12 +67,11 @@ class Iso9660:
         for member in self._walk(record_at(self.view, self._primary + _ROOT, self.block)):
             extents = list(member.content.extents()) if member.content else []
             self._files.extend(extents)
-            first = extents[0][0] if extents else None
-            if first is None or first in placed:
-                yield member
-            else:
-                placed.add(first)
-                yield replace(member, positions=(("data", first),))
+            if extents and extents[0][0] in placed:  # two names of the same data have one place
+                yield replace(member, positions=())
+                continue
+            placed.update(start for start, _ in extents[:1])
+            yield member
         yield from self._hidden()
 
     def _walk(self, root: Record) -> Iterator[Member]:
@@ -125,7 +124,7 @@ class Iso9660:
                 continue
             finally:
                 extents = []
-            yield full, replace(first, runs=runs), attributes
+            yield full, first if runs == first.runs else replace(first, runs=runs), attributes
 
     def _attributes(self, record: Record, susp: int | None) -> rockridge.Attributes:
         if susp is None:
@@ -190,6 +189,7 @@ class Iso9660:
             device=found.device if kind in (base.BLOCK, base.CHARACTER) else None,
             xattrs=tuple(sorted(aaip.attributes(found.attributes))),
             extra=tuple(extra),
+            positions=tuple(("data", start) for start, _ in tuple(content.extents())[:1]) if content else (),
             content=content,
             problem=problem,
         )

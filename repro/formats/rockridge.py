@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from repro.formats.base import Malformed, cut, unpack
 
@@ -158,9 +159,14 @@ def minutes_east(zone: int) -> int:
 
 def short_time(raw: memoryview) -> int | str | None:
     """The 7-byte time of directory records as seconds since 1970, None where unset, its bytes where it is no time."""
+    return _short_time(bytes(raw))
+
+
+@lru_cache(4096)  # an image has few times and many records
+def _short_time(raw: bytes) -> int | str | None:
     if not any(raw):
         return None
-    year, month, day, hour, minute, second, zone = unpack("<7B", raw, 0)
+    year, month, day, hour, minute, second, zone = unpack("<7B", memoryview(raw), 0)
     seconds = _seconds((year + 1900, month, day, hour, minute, second), zone)
     return f"0x{raw.hex()}" if seconds is None else seconds
 
