@@ -49,6 +49,7 @@ class Iso9660:
         self._susp: int | None = None
         self._checksums: bytes | None = None  # where libisofs says that its checksums lie
         self._directories: Tree = {}  # of the primary volume, by the byte where they start
+        self._continued: set[int] = set()  # where directories start whose records go on in continuation areas
         self._names: dict[int, str] = {}  # of the members, by the byte where their record starts
         self._files: list[tuple[int, int]] = []
 
@@ -80,6 +81,7 @@ class Iso9660:
         self._susp = susp = rockridge.read(self.view, own.area, self.block).susp
         found = self._attributes(own, susp)
         self._checksums = aaip.own(found.attributes, b"ca")
+        self._continued.add(root.start)  # its own record as a rule has a continuation
         yield self._member(".", own, found)
         stack, count = [(".", replace(root, at=own.at), 0)], 0
         self._directories[root.start] = Directory(".", root, own.at)
@@ -111,6 +113,8 @@ class Iso9660:
             first, runs = extents[0], tuple(run for extent in extents for run in extent.runs)
             try:
                 attributes = self._attributes(first, susp)
+                if attributes.areas:
+                    self._continued.add(directory.start)
                 name = self._name(first, attributes)
                 full = name if path == "." else f"{path}/{name}"
                 for number, extent in enumerate(extents, 1):
@@ -247,7 +251,8 @@ class Iso9660:
 
     def _tree(self, tree: Tree, word: str, of: str) -> Iterator[Structure]:
         if tree is self._directories:
-            yield from iso_trees.primary(tree, self._names, Records(self.view, self.block, self._susp))
+            kind = Records(self.view, self.block, self._susp)
+            yield from iso_trees.primary(tree, self._names, kind, self._continued)
         else:
             kind = Records(self.view, self.block, None, f"{word.split(maxsplit=1)[0]} ")
             yield from iso_trees.Repeated(tree, kind, self._directories, self._names, of).structures()
