@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from repro.compare.content import Interval, count_differing, same_bytes, sha256
@@ -183,7 +184,8 @@ def _refined(
         if ours is None or theirs is None or not same_bytes(ours, theirs):
             for found, structure in zip(finer, pair, strict=True):
                 if structure and structure.parts:
-                    found.extend(structure.parts())
+                    with suppress(Malformed):  # what could not be named any finer stays with the region
+                        found.extend(structure.parts())
     if not any(finer):
         return left, right
     return _named(views[0], (*left.values(), *finer[0])), _named(views[1], (*right.values(), *finer[1]))

@@ -321,7 +321,8 @@ class Walker:
         try:
             yield from side.container.structures()
         except Malformed as error:
-            self.findings.unread(location, f"{side.name}: {error.message}")
+            if side.container.format not in _LEAVES:  # a leaf is compared as a whole, whatever its bytes are called
+                self.findings.unread(location, f"{side.name}: {error.message}")
 
     def _content(self, location: Location, left: memoryview, right: memoryview) -> None:
         said = [{"size": len(view), "sha256": content.sha256(view)} for view in (left, right)]
@@ -353,8 +354,7 @@ class Walker:
         if same_inside:
             detail += "; " * bool(detail) + "the decompressed bytes are the same"
         self.findings.diverge(location, (), None, None, ranges=ranges, detail=detail)
-        if not same_inside:
-            self._leaf_sink(location, left, right)
+        self._leaf_sink(location, left, right)
 
 
 def _claim(

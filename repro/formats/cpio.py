@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from repro.formats import base
@@ -148,13 +149,15 @@ class Cpio:
         for entry in self._read:
             name = _path(entry.name)
             seen[name] += 1
-            yield from self._parts(entry, f"{name} ({seen[name]})" if seen[name] > 1 else name)
+            of = f"{name} ({seen[name]})" if seen[name] > 1 else name
+            yield Structure(entry.start, entry.data, "cpio headers", of=of, parts=partial(self._header, entry, of))
+            yield from self._rest(entry, of)
             end = entry.end
         if end < len(self.view) and not any(self.view[end:]):
             yield Structure(end, len(self.view), "cpio padding after the trailer", DERIVED)
 
-    def _parts(self, entry: _Entry, of: str) -> Iterator[Structure]:
-        """All bytes of an entry but for the data of a file."""
+    def _header(self, entry: _Entry, of: str) -> Iterator[Structure]:
+        """All bytes of an entry up to its data."""
         yield Structure(entry.start, entry.start + 6, "cpio header magic", IDENTITY, of=of)
         kind = base.KINDS_BY_MODE.get(entry.mode & 0o170000)
         no_facts = _NO_MEMBER if entry.name == _TRAILER else () if kind in (base.BLOCK, base.CHARACTER) else _DEVICE
@@ -167,13 +170,16 @@ class Cpio:
         at = entry.start + _HEADER
         named = at + int(bytes(self.view[at - 16 : at - 8]), 16)
         yield Structure(at, named, "cpio name", DERIVED, of=of)
-        after = entry.data + entry.filesize
-        if kind != base.FILE:
-            role = FACT if kind == base.SYMLINK else IDENTITY
-            yield Structure(
-                entry.data, after, "cpio symlink target" if kind == base.SYMLINK else "cpio data", role, of=of
-            )
         yield from padding(self.view, named, entry.data, "cpio name padding", of)
+
+    def _rest(self, entry: _Entry, of: str) -> Iterator[Structure]:
+        """All bytes of an entry from its data on, but for the data of a file."""
+        after = entry.data + entry.filesize
+        kind = base.KINDS_BY_MODE.get(entry.mode & 0o170000)
+        if kind == base.SYMLINK:
+            yield Structure(entry.data, after, "cpio symlink target", FACT, of=of)
+        elif kind != base.FILE:
+            yield Structure(entry.data, after, "cpio data", IDENTITY, of=of)
         yield from padding(self.view, after, min(entry.end, len(self.view)), "cpio data padding", of)
 
     def _sum_holds(self, entry: _Entry) -> bool:

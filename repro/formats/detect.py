@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from repro.formats import ar, cpio, elf, squashfs, streams, tar
 from repro.formats.base import Container, Malformed
@@ -19,7 +20,16 @@ def opened(view: memoryview) -> Container | None:
     Raises Malformed where it announces a format and does not hold to it.
     """
     opener = _opener(view)
-    return opener(view) if opener else None
+    return opener(view) if opener else _layout(view)
+
+
+def _layout(view: memoryview) -> Container | None:
+    """A file without members whose bytes have names; where they do not read so, it is a file like any other."""
+    for matches, kind in _LAYOUTS:
+        if matches(view):
+            with suppress(Malformed):
+                return kind(view)
+    return None
 
 
 def _opener(view: memoryview) -> Callable[[memoryview], Container] | None:
@@ -37,9 +47,11 @@ _FORMATS: tuple[tuple[Callable[[memoryview], bool], Callable[[memoryview], Conta
     (lambda view: bytes(view[:8]) == ar.MAGIC, ar.Ar),
     (lambda view: streams.compression(view) is not None, streams.Stream),
     (tar.is_tar, tar.Tar),
+    (is_ext, Ext),
+)
+_LAYOUTS: tuple[tuple[Callable[[memoryview], bool], Callable[[memoryview], Container]], ...] = (
     (lambda view: bytes(view[:4]) == elf.MAGIC, elf.Elf),
     (_is_pyc, Pyc),
-    (is_ext, Ext),
 )
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 from repro.formats import base, tar_fields, tar_sparse
@@ -78,8 +79,8 @@ class Tar:
                     at = self._extension(head, at, size, extensions, shared)
                     continue
                 extensions.pax = {**shared, **extensions.pax}
-                member, at = self._member(head, at, size, extensions)
-                yield replace(member, positions=(("entries", position),))
+                member, at = self._member(head, at, size, extensions, position)
+                yield member
                 extensions = _Extensions()
                 position += 1
                 if position > base.MEMBERS:
@@ -124,7 +125,7 @@ class Tar:
             found.parts += parts
         return start + size + -size % BLOCK
 
-    def _member(self, head: bytes, at: int, size: int, found: _Extensions) -> tuple[Member, int]:
+    def _member(self, head: bytes, at: int, size: int, found: _Extensions, position: int) -> tuple[Member, int]:
         """The member whose header `head` lies at `at`, and where the next block is."""
         pax, flag = found.pax, head[156:157]
         kind = _KINDS.get(flag, base.UNKNOWN)
@@ -156,6 +157,7 @@ class Tar:
             xattrs=_xattrs(pax),
             links=links,
             extra=_extra(head, pax),
+            positions=(("entries", position),),
             content=content,
             problem=problem,
         )
@@ -167,7 +169,8 @@ class Tar:
         of = name if self._seen[name] == 1 else f"{name} ({self._seen[name]})"
         for part in found.parts:
             self._parts.extend(part(of))
-        self._parts.extend(tar_fields.header(head, at, of, found.pax, _number))
+        fields = partial(tar_fields.header, head, at, of, found.pax, _number)
+        self._parts.append(Structure(at, at + BLOCK, "tar headers", of=of, parts=fields))
         self._parts.extend(padding(self.view, rest[0], min(rest[1], len(self.view)), "tar data padding", of))
 
     def _sparse(

@@ -17,11 +17,16 @@ def container(data: bytes) -> Container:
     return found
 
 
+def every(found: Container) -> list[Structure]:
+    """All structures, with the finer ones of each region."""
+    return [part for s in found.structures() for part in (s, *(s.parts() if s.parts else ()))]
+
+
 def structures(data: bytes) -> dict[Key, Structure]:
     """The structures by name and which one, of which there is one alone."""
     found = container(data)
     list(found.members())
-    named = [part for s in found.structures() for part in (s, *(s.parts() if s.parts else ()))]
+    named = every(found)
     assert all(0 <= s.start < s.end <= len(data) for s in named)
     assert [key for key, count in Counter((s.name, s.of) for s in named).items() if count > 1] == []
     return {(s.name, s.of): s for s in named}

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from repro.formats import codec, opened
 from repro.formats.base import Malformed
+from tests.formats.accounted import every
 from tests.formats.samples import SAMPLES
 
 
@@ -45,7 +46,7 @@ def exhaust(data: bytes, limit: int = 1 << 24) -> None:
                     if limit < 0:
                         return
                     piece.read()
-        for structure in container.structures():
+        for structure in every(container):
             if structure.holds:
                 structure.holds()
 
