@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from repro.compare.content import Interval, count_differing, same_bytes, sha256
 from repro.compare.partition import Owner, claimed, cut_out, flattened, gaps, without_zeros
@@ -23,8 +24,7 @@ Key = tuple[str, str, int]  # a structure's name, which one, and which of those
 Pair = tuple[Structure | None, Structure | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """The content of one member: its byte ranges on each side, and what is known of it.
 
     `row`: under which name it is summed. `same`: its stored bytes are known to be equal. `explained`: whether bytes
@@ -39,8 +39,7 @@ class Claim:
     nested: Account | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """Bytes `start` to `end` of one side, in `row`, of which `differing` are not the same on the other side."""
 
     start: int

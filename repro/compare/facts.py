@@ -13,6 +13,8 @@ _SHOWN_VALUE = 256  # bytes of an extended attribute
 
 _BY_KIND = ("device", "link", "mode")  # which only some kinds have: after a change of type, facts but no aspects
 
+_FACTS = slice(Member._fields.index("kind"), Member._fields.index("extra") + 1)  # of a member, all that is a fact
+
 Facts = dict[str, Any]
 
 
@@ -44,15 +46,9 @@ def _value(value: bytes) -> str:
     return text if text.isprintable() else "0x" + value.hex()
 
 
-def _comparable(member: Member) -> tuple[Any, ...]:
-    """All that `properties` looks at, cheap to compare: most members are equal."""
-    basic = (member.kind, member.mode, member.uid, member.gid, member.mtime, member.target, member.device)
-    return (*basic, member.xattrs, member.links, member.extra)
-
-
 def differences(left: Member, right: Member) -> tuple[set[str], Facts, Facts]:
     """The aspects in which the members differ, and the differing facts of each side."""
-    if _comparable(left) == _comparable(right):
+    if left[_FACTS] == right[_FACTS]:  # most members are equal: one comparison for all
         return set(), {}, {}
     ours, theirs = properties(left), properties(right)
     aspects: set[str] = set()

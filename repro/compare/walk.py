@@ -159,8 +159,11 @@ class Walker:
         try:
             for member in container.members():
                 self._budget.member()
-                number = seen[member.name] = seen.get(member.name, 0) + 1
-                members[member.name, number] = member
+                key = member.name, 1
+                if key in members:
+                    key = member.name, seen.get(member.name, 1) + 1
+                    seen[member.name] = key[1]
+                members[key] = member
         except Malformed as error:
             container.problems.found.append(("", error.message))
         for inside, reason in container.problems.found:

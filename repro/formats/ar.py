@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import ClassVar
 
 from repro.formats import base
@@ -51,7 +50,7 @@ class Ar:
                 self.problems.add("", error.message)
                 return
             if member:
-                yield replace(member, positions=(("entries", position),))
+                yield member._replace(positions=(("entries", position),))
         raise Malformed(f"more than {base.MEMBERS} members")
 
     def _member(self, at: int) -> tuple[Member | None, int]:

@@ -69,7 +69,7 @@ class Iso9660:
             extents = list(member.content.extents()) if member.content else []
             self._files.extend(extents)
             if extents and extents[0][0] in placed:  # two names of the same data have one place
-                yield replace(member, positions=())
+                yield member._replace(positions=())
                 continue
             placed.update(start for start, _ in extents[:1])
             yield member

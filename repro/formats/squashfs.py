@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import ClassVar, NamedTuple
 
@@ -50,23 +50,7 @@ _LISTING = struct.Struct("<IIi")  # of a directory's header: count - 1, inode bl
 _ENTRY = struct.Struct("<HhHH")  # inode offset, inode number delta, type, name length - 1
 
 
-class _Inode(NamedTuple):
-    kind: str
-    mode: int
-    uid: int
-    gid: int
-    mtime: int
-    number: int
-    nlink: int = 1
-    xattr: int = _NO_XATTR
-    device: int = 0
-    target: bytes = b""
-    listing: tuple[int, int, int] = (0, 0, 0)  # of a directory: metadata block, offset in it, bytes of entries
-    content: Blocks | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Blocks:
+class Blocks(NamedTuple):
     """A file's content: `sizes` are the little-endian 32-bit size words of its blocks, which lie one after the
     other from `start` on; the rest is a part of `fragment`."""
 
@@ -158,45 +142,20 @@ class Squashfs:
 
     def members(self) -> Iterator[Member]:
         found = list(self._walk())
-        groups: dict[int, list[str]] = {}
-        for path, inode in found:
-            if inode.nlink > 1 and inode.kind != base.DIRECTORY:
-                groups.setdefault(inode.number, []).append(path)
-        links = {number: base.link_group(paths) for number, paths in groups.items()}
-        numbered: set[int] = set()
-        found.reverse()
-        while found:
-            path, inode = found.pop()
-            group = links.get(inode.number, ()) if inode.kind != base.DIRECTORY else ()
-            yield self._member(path, inode, group, inode.number in numbered)
-            numbered.add(inode.number)
+        linked: dict[int, list[int]] = {}
+        for index, entry in enumerate(found):
+            if entry.linked:
+                linked.setdefault(entry.number, []).append(index)
+        members = [entry.member for entry in found]
+        for indices in linked.values():
+            group = base.link_group(members[index].name for index in indices)
+            for index in indices:  # all but the first have no place of their own
+                positions = members[index].positions if index == indices[0] else ()
+                members[index] = members[index]._replace(links=group, positions=positions)
+        return iter(members)
 
-    def _member(self, path: str, inode: _Inode, links: tuple[str, ...], repeated: bool) -> Member:
-        content, device = inode.content, inode.device
-        positions: tuple[tuple[str, int], ...] = ()
-        if not repeated:
-            first = (("inode", inode.number),)
-            positions = (*first, ("data", content.start)) if content and content.sizes else first
-        return Member(
-            path,
-            inode.kind,
-            inode.mode,
-            inode.uid,
-            inode.gid,
-            inode.mtime,
-            inode.target.decode("utf-8", "surrogateescape") if inode.kind == base.SYMLINK else None,
-            ((device & 0xFFF00) >> 8, device & 0xFF | device >> 12 & 0xFFF00)
-            if inode.kind in (base.BLOCK, base.CHARACTER)
-            else None,
-            self.tables.xattrs(inode.xattr) if inode.xattr != _NO_XATTR else (),
-            links,
-            (),
-            positions,
-            content,
-        )
-
-    def _walk(self) -> Iterator[tuple[str, _Inode]]:
-        """Paths with their inodes, depth first; a directory that is reached twice is a loop."""
+    def _walk(self) -> Iterator[_Entry]:
+        """The entries, depth first; a directory that is reached twice is a loop."""
         stack: list[tuple[str, int, int]] = [(".", self._root, 0)]
         seen: set[int] = set()
         count = 0
@@ -204,16 +163,16 @@ class Squashfs:
             path, reference, depth = stack.pop()
             below: list[tuple[str, int, int]] = []
             try:
-                inode = self._inode(reference)
-                if inode.kind == base.DIRECTORY:
-                    below = self._listing(inode, "" if path == "." else path + "/", depth + 1)
+                entry = self._entry(path, reference)
+                if entry.listing:
+                    below = self._listing(entry.listing, "" if path == "." else path + "/", depth + 1)
             except Malformed as error:
                 self.problems.add(path, error.message)
                 continue
             count += 1
             if count + len(stack) + len(below) > base.MEMBERS:
                 raise Malformed(f"more than {base.MEMBERS} members")
-            yield path, inode
+            yield entry
             if below:
                 if reference in seen or depth > _DEPTH:
                     self.problems.add(path, "directory loop")
@@ -221,9 +180,9 @@ class Squashfs:
                 seen.add(reference)
                 stack.extend(below)
 
-    def _listing(self, inode: _Inode, prefix: str, depth: int) -> list[tuple[str, int, int]]:
+    def _listing(self, place: tuple[int, int, int], prefix: str, depth: int) -> list[tuple[str, int, int]]:
         """(path, inode reference, `depth`) of a directory's entries, the last one first. Raises Malformed."""
-        block, offset, size = inode.listing
+        block, offset, size = place
         table = self.tables.directories
         at = table.place(block, offset)
         end = at + size - 3  # the stored size counts "." and ".."
@@ -248,71 +207,82 @@ class Squashfs:
         found.reverse()
         return found
 
-    def _inode(self, reference: int) -> _Inode:
-        table = self.tables.inodes
+    def _entry(self, path: str, reference: int) -> _Entry:
+        """What `path` is, by the inode at `reference`. Raises Malformed."""
+        table, ids = self.tables.inodes, self.tables.ids
         at = table.place(reference >> 16, reference & 0xFFFF)
         try:
             number, mode, user, group, mtime, inode = _COMMON.unpack_from(table.data, at)
             if not 1 <= number <= 14:
                 raise Malformed(f"inode type {number} is not known")
-            extended, kind = number > 7, _KINDS[(number - 1) % 7]
-            ids = self.tables.ids
             if user >= len(ids) or group >= len(ids):
                 raise Malformed(f"id {max(user, group)} of {len(ids)}")
-            common = (kind, mode & 0o7777, ids[user], ids[group], mtime, inode)
-            read = self._file if kind == base.FILE else self._directory if kind == base.DIRECTORY else self._other
-            made, end = read(at + 16, extended, common)
+            extended, kind = number > 7, _KINDS[(number - 1) % 7]
+            common = (path, kind, mode & 0o7777, ids[user], ids[group], mtime)
+            if kind == base.FILE:
+                return self._file(at + 16, extended, common, inode)
+            if kind == base.DIRECTORY:
+                return self._directory(at + 16, extended, common, inode)
+            return self._other(at + 16, extended, common, inode)
         except struct.error as error:
             raise Malformed("inode beyond the end of its table") from error
-        table.check(at, end)
-        return made
 
-    def _other(self, at: int, extended: bool, common: _Common) -> tuple[_Inode, int]:
-        table, kind = self.tables.inodes, common[0]
+    def _other(self, at: int, extended: bool, common: _Common, number: int) -> _Entry:
+        table, kind = self.tables.inodes, common[1]
         (nlink,) = table.unpack("<I", at)
         at += 4
-        device, target = 0, b""
+        device, target = None, None
         if kind == base.SYMLINK:
             (size,) = table.unpack("<I", at)
             if size > 65535:
                 raise Malformed(f"symlink target of {size} bytes")
-            target = table.take(at + 4, size)
+            target = table.take(at + 4, size).decode("utf-8", "surrogateescape")
             at += 4 + size
         elif kind in (base.BLOCK, base.CHARACTER):
-            (device,) = table.unpack("<I", at)
+            (word,) = table.unpack("<I", at)
+            device = (word & 0xFFF00) >> 8, word & 0xFF | word >> 12 & 0xFFF00
             at += 4
-        xattr = table.unpack("<I", at)[0] if extended else _NO_XATTR
-        return _Inode(*common, nlink=nlink, xattr=xattr, device=device, target=target), at
+        xattrs = self._xattrs(table.unpack("<I", at)[0]) if extended else ()
+        return _Entry(Member(*common, target, device, xattrs, (), (), (("inode", number),)), number, nlink > 1)
 
-    def _directory(self, at: int, extended: bool, common: _Common) -> tuple[_Inode, int]:
+    def _directory(self, at: int, extended: bool, common: _Common, number: int) -> _Entry:
+        table = self.tables.inodes
         layout = _EXTENDED_DIRECTORY if extended else _BASIC_DIRECTORY
-        read = layout.unpack_from(self.tables.inodes.data, at)
+        read = layout.unpack_from(table.data, at)
+        table.check(at - 16, at + layout.size)
         if extended:
-            nlink, size, start, _, _, offset, xattr = read
+            _, size, start, _, _, offset, xattr = read
         else:
-            (start, nlink, size, offset, _), xattr = read, _NO_XATTR
-        return _Inode(*common, nlink, xattr, 0, b"", (start, offset, size)), at + layout.size
+            (start, _, size, offset, _), xattr = read, _NO_XATTR
+        member = Member(*common, None, None, self._xattrs(xattr), (), (), (("inode", number),))
+        return _Entry(member, number, False, (start, offset, size))
 
-    def _file(self, at: int, extended: bool, common: _Common) -> tuple[_Inode, int]:
-        data = self.tables.inodes.data
+    def _file(self, at: int, extended: bool, common: _Common, inode: int) -> _Entry:
+        table, fragments = self.tables.inodes, self.tables.fragments
+        nlink, xattr = 1, _NO_XATTR
         if extended:
-            start, size, _, nlink, number, offset, xattr = _EXTENDED_FILE.unpack_from(data, at)
-            at += 40
+            start, size, _, nlink, number, offset, xattr = _EXTENDED_FILE.unpack_from(table.data, at)
+            begin = at + 40
         else:
-            start, number, offset, size = _BASIC_FILE.unpack_from(data, at)
-            nlink, xattr = 1, _NO_XATTR
-            at += 16
+            start, number, offset, size = _BASIC_FILE.unpack_from(table.data, at)
+            begin = at + 16
         count, rest = divmod(size, self.block_size)
         fragment = None
         if number == NO_FRAGMENT:
             count += rest > 0
-        elif number < len(self.tables.fragments):
-            fragment = self.tables.fragments[number]
+        elif number < len(fragments):
+            fragment = fragments[number]
         else:
-            raise Malformed(f"fragment {number} of {len(self.tables.fragments)}")
-        sizes = data[at : at + 4 * count]
-        content = Blocks(self, size, start, sizes, fragment, offset)
-        return _Inode(*common, nlink, xattr, 0, b"", (0, 0, 0), content), at + 4 * count
+            raise Malformed(f"fragment {number} of {len(fragments)}")
+        end = begin + 4 * count
+        table.check(at - 16, end)
+        content = Blocks(self, size, start, table.data[begin:end], fragment, offset)
+        positions = (("inode", inode), ("data", start)) if count else (("inode", inode),)
+        member = Member(*common, None, None, self._xattrs(xattr), (), (), positions, content)
+        return _Entry(member, inode, nlink > 1)
+
+    def _xattrs(self, index: int) -> tuple[tuple[str, bytes], ...]:
+        return () if index == _NO_XATTR else self.tables.xattrs(index)
 
     def structures(self) -> Iterator[Structure]:
         for field in base.fields(0, _FIELDS, "superblock "):
@@ -325,4 +295,14 @@ class Squashfs:
         yield from self.tables.structures()
 
 
-_Common = tuple[str, int, int, int, int, int]  # kind, mode, uid, gid, mtime, number
+class _Entry(NamedTuple):
+    """A member, its inode number, whether it may have hard links, and of a directory: metadata block, offset in it,
+    bytes of entries."""
+
+    member: Member
+    number: int
+    linked: bool
+    listing: tuple[int, int, int] | None = None
+
+
+_Common = tuple[str, str, int, int, int, int]  # path, kind, mode, uid, gid, mtime

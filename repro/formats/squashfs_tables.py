@@ -143,6 +143,7 @@ class Tables:
             problems.add("", error.message)
         self._open: OrderedDict[int, bytes] = OrderedDict()
         self._opening = threading.Lock()
+        self._raw: dict[Fragment, memoryview] = {}
         self._xattr_values: Metadata | None = None
         self._xattrs: dict[int, tuple[tuple[str, bytes], ...]] = {}
 
@@ -177,7 +178,9 @@ class Tables:
 
     def fragment_piece(self, fragment: Fragment, offset: int, size: int) -> Piece:
         """The piece of `size` bytes at `offset` of the decompressed `fragment`. Raises Malformed."""
-        raw = cut(self._view, fragment.start, fragment.word & ~COMPRESSED)
+        raw = self._raw.get(fragment)
+        if raw is None:
+            raw = self._raw[fragment] = cut(self._view, fragment.start, fragment.word & ~COMPRESSED)
         coding = ("tail", self._compressor, self._block_size, fragment.word, offset)
         return Piece(size, coding, raw, lambda: self._tail(fragment, raw, offset, size), fragment.start)
 
