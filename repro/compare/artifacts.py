@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from queue import Empty
 
 from repro import __version__
 from repro.compare import content, count, diffoscope, renamed
@@ -19,13 +20,14 @@ from repro.model.comparison import DIFFERENT, IDENTICAL, Account, Comparison, Si
 from repro.model.errors import Inconclusive, InvalidInput
 from repro.model.text import printable
 from repro.system.hashing import sha256_file
-from repro.system.pool import parallel
+from repro.system.pool import Later
 from repro.system.progress import Null, Observer
 from repro.system.scratch import scratch
 
 Partial = Callable[[Comparison], None]
 
 _EVERY = 3.0  # seconds between partial results
+_GRACE = 1.0  # seconds that digests have to come after an interrupt
 _NOT_YET = "diffoscope has not come to it yet"
 
 
@@ -48,18 +50,27 @@ def compare_artifacts(
     Raises InvalidInput where a path is not a regular file, Inconclusive where one cannot be read to its end.
     """
     observer = observer or Null()
-    with observer.task("hashing"):
-        sides = _sides(left, right)
     limits = limits or Limits()
     if time_limit is not None:
         limits = replace(limits, seconds=time_limit)
+    views = _mapped(left), _mapped(right)
+    hashing = Later(_side, left), Later(_side, right)  # goes on while what differs is looked at
     with scratch("repro-compare-") as folder:
-        if sides[0].sha256 == sides[1].sha256:
-            summary = Summary(_entries(left, folder, limits), 0, 0, 0)
-            return Comparison(sides[0], sides[1], IDENTICAL, summary, tools=_tools())
-        views = _mapped(left), _mapped(right)
+        with observer.task("hashing"):
+            same = content.same_bytes(*views)
+            if same:
+                sides = hashing[0].result(), hashing[1].result()
+        if same:
+            summary = Summary(_entries(views[0], folder, limits), 0, 0, 0)
+            return Comparison(*_unchanged(sides, same), IDENTICAL, summary, tools=_tools())
         return _different(
-            sides, views, folder, limits=limits, deep=deep, observer=observer, on_partial=on_partial or _ignore_partial
+            hashing,
+            views,
+            folder,
+            limits=limits,
+            deep=deep,
+            observer=observer,
+            on_partial=on_partial or _ignore_partial,
         )
 
 
@@ -76,8 +87,15 @@ def compare_with_digest(left: Path, sha256: str, *, name: str = "") -> Compariso
     return _comparison((known, other), findings, Summary(0, 1, 0, 0))
 
 
+def _unchanged(sides: tuple[Side, Side], same: bool) -> tuple[Side, Side]:
+    """`sides`. Raises Inconclusive where the digests do not say what the bytes said."""
+    if (sides[0].sha256 == sides[1].sha256) != same:
+        raise Inconclusive("an artifact changed while it was being read", hint="compare files that nobody writes to")
+    return sides
+
+
 def _different(
-    sides: tuple[Side, Side],
+    hashing: tuple[Later[Side], Later[Side]],
     views: tuple[memoryview, memoryview],
     folder: Path,
     *,
@@ -91,18 +109,21 @@ def _different(
     leaves = Leaves(folder, limits, findings) if deep else None
     painter = Painter((len(left), len(right)))
     walker = Walker(findings, budget, folder, leaves.add if leaves else _ignore, painter)
-    picture, interrupted = None, False
+    picture, stopped, interrupted = None, "", False
     try:
         with observer.task("comparing") as task:
             findings.watch = lambda number, location: task.found(number, _place(location))
             walker.artifacts(left, right)
             picture = painter.picture()
     except LimitReached as error:
-        _stopped(findings, f"{error.message}: the comparison stopped there", sides)
+        stopped = f"{error.message}: the comparison stopped there"
         picture = painter.picture()
     except KeyboardInterrupt:
-        _stopped(findings, "interrupted: the walk did not end, and there may be more that differs", sides)
+        stopped = "interrupted: the walk did not end, and there may be more that differs"
         interrupted = True
+    sides = _hashed(hashing, _GRACE if interrupted else None)
+    if stopped:
+        _stopped(findings, stopped, sides)
     accounts = tuple(sorted(walker.accounts, key=lambda account: (account.location, account.format != "stream")))
     outermost = accounts[0] if accounts and not accounts[0].location else None
     found = _comparison(sides, findings, _summary(findings, outermost))
@@ -113,6 +134,14 @@ def _different(
     if interrupted:
         return with_texts(found, leaves, "interrupted")
     return _explained(found, leaves, budget.remaining(), observer, on_partial)
+
+
+def _hashed(hashing: tuple[Later[Side], Later[Side]], seconds: float | None) -> tuple[Side, Side]:
+    """Both sides, which differ. Raises KeyboardInterrupt where their digests are not there within `seconds`."""
+    try:
+        return _unchanged((hashing[0].result(seconds), hashing[1].result(seconds)), False)
+    except Empty:
+        raise KeyboardInterrupt from None
 
 
 def _stopped(findings: Findings, reason: str, sides: tuple[Side, Side]) -> None:
@@ -174,9 +203,9 @@ def _tools(*, used: bool = False) -> dict[str, str]:
     return {"repro": __version__} | ({"diffoscope": diffoscope.version()} if used else {})
 
 
-def _entries(path: Path, scratch: Path, limits: Limits) -> int:
+def _entries(view: memoryview, scratch: Path, limits: Limits) -> int:
     try:
-        return count.entries(_mapped(path), Budget(limits), scratch)
+        return count.entries(view, Budget(limits), scratch)
     except (LimitReached, Inconclusive):
         return 0
 
@@ -189,27 +218,20 @@ def _ignore(location: tuple[str, ...], left: memoryview, right: memoryview) -> N
     pass
 
 
-def _sides(left: Path, right: Path) -> tuple[Side, Side]:
-    """Both files with their digests, taken side by side."""
-    ours, theirs = parallel(_side, (left, right), 2)
-    return ours, theirs
-
-
 def _side(path: Path) -> Side:
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise InvalidInput(f"{path} is not a regular file", hint="compare image files, not folders or devices")
-        return Side(path.name, status.st_size, sha256_file(path))
-    except FileNotFoundError as error:
-        raise InvalidInput(f"{path}: no such file") from error
+        return Side(path.name, path.stat().st_size, sha256_file(path))
     except OSError as error:
         raise Inconclusive(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _mapped(path: Path) -> memoryview:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InvalidInput(f"{path} is not a regular file", hint="compare image files, not folders or devices")
         with open(path, "rb") as stream:
             return content.mapped(stream)
+    except FileNotFoundError as error:
+        raise InvalidInput(f"{path}: no such file") from error
     except OSError as error:
         raise Inconclusive(f"{path} cannot be read: {error.strerror}") from error

@@ -12,6 +12,8 @@ _ESCAPES = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\"}
 
 def printable(name: str) -> str:
     """`name` (an `os.fsdecode` string) with control, format and undecodable characters escaped."""
+    if name.isprintable() and "\\" not in name:  # as most are
+        return name
     return "".join(_escape(c) if _unsafe(c) else c for c in name)
 
 

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import IO
 
 
+_BUFFER = 8 << 20  # bytes read at a time; between two of them a busy thread may keep the interpreter for 5 ms
+
+
 def sha256_stream(stream: IO[bytes]) -> str:
     """SHA-256 of what is left in `stream`, as 64 hex digits."""
     digest = hashlib.sha256()
-    while chunk := stream.read(1 << 20):
+    while chunk := stream.read(_BUFFER):
         digest.update(chunk)
     return digest.hexdigest()
 

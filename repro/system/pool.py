@@ -20,6 +20,27 @@ def processors() -> int:
     return len(os.sched_getaffinity(0))
 
 
+class Later(Generic[Result]):
+    """`function` called with `item` in a daemon thread of its own, from now on."""
+
+    def __init__(self, function: Callable[[Item], Result], item: Item) -> None:
+        self._done: SimpleQueue[tuple[Result] | BaseException] = SimpleQueue()
+        threading.Thread(target=self._run, args=(function, item), name="later", daemon=True).start()
+
+    def _run(self, function: Callable[[Item], Result], item: Item) -> None:
+        try:
+            self._done.put((function(item),))
+        except BaseException as error:  # handed to the one who waits
+            self._done.put(error)
+
+    def result(self, seconds: float | None = None) -> Result:
+        """What the function returned; to be asked for once. Raises what it raised, queue.Empty after `seconds`."""
+        outcome = self._done.get(timeout=seconds)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome[0]
+
+
 def parallel(
     function: Callable[[Item], Result],
     items: Iterable[Item],
