@@ -70,6 +70,10 @@ class Findings:
             for record in inside[path]:
                 record.package = package
 
+    def tells(self, location: Location) -> bool:
+        """Whether anything is said of `location` itself."""
+        return location in self._records
+
     def unexamined(self, location: Location, reason: str) -> None:
         """Note that something at `location` was not looked into."""
         self._unexamined.add((location, reason))

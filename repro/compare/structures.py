@@ -6,6 +6,7 @@ else explains why two containers differ.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,9 +31,18 @@ class Difference:
         return bool(self.left or self.right or self.ranges)
 
 
-def independent(ledger: Ledger, views: tuple[memoryview, memoryview], limit: int) -> Difference:
-    """Fields of role IDENTITY that differ, and bytes in no structure or member that differ; at most `limit` ranges."""
+def independent(
+    ledger: Ledger,
+    views: tuple[memoryview, memoryview],
+    limit: int,
+    told: Callable[[str], bool] = lambda _: False,
+) -> Difference:
+    """Fields of role IDENTITY that differ, and bytes in no structure or member that differ; at most `limit` ranges.
+
+    Fields that one side alone has of a member of which something is `told` anyway are left out: that says it.
+    """
     own = (pair for pair in ledger.differing if IDENTITY in {s.role for s in pair if s})
+    own = (pair for pair in own if None not in pair or not any(s.of and told(s.of) for s in pair if s))
     found = _told(sorted(own, key=_label), views)
     for ours, theirs in ledger.unmapped:
         found.ranges.extend(_ranges(UNMAPPED, ours, theirs))

@@ -313,7 +313,7 @@ class Walker:
         self, location: Location, ledger: Ledger, views: tuple[memoryview, memoryview], *, explained: bool
     ) -> None:
         limit = self._budget.limits.ranges
-        found = structures.independent(ledger, views, limit)
+        found = structures.independent(ledger, views, limit, lambda name: self.findings.tells((*location, name)))
         if not found and not explained:
             found = structures.derived(ledger, views, limit)
         if found:

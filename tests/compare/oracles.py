@@ -21,7 +21,7 @@ from repro.compare.findings import Findings
 from repro.compare.picture import Painter
 from repro.compare.walk import Walker
 from repro.formats.base import Malformed
-from repro.model.comparison import DIFFERENT, IDENTICAL, Account, Comparison, Range, decode, encode
+from repro.model.comparison import DIFFERENT, IDENTICAL, Account, Comparison, Range, Shift, decode, encode
 
 SCHEMA = Path(__file__).parents[2] / "reports/schema/comparison.v1.schema.json"
 UNCUT = Limits(ranges=1 << 30)  # which ranges are left out where there are too many depends on the side
@@ -146,7 +146,7 @@ def mirrored(found: Comparison) -> Comparison:
         replace(
             account,
             rows=tuple(replace(r, left_only=r.right_only, right_only=r.left_only) for r in account.rows),
-            shifts=tuple(replace(s, left=s.right, right=s.left) for s in account.shifts),
+            shifts=tuple(sorted((replace(s, left=s.right, right=s.left) for s in account.shifts), key=_place)),
         )
         for account in found.accounts
     )
@@ -160,6 +160,10 @@ def mirrored(found: Comparison) -> Comparison:
         accounts=tuple(accounts),
         picture=picture,
     )
+
+
+def _place(shift: Shift) -> tuple[int, int, int]:
+    return shift.left, shift.right, shift.size
 
 
 def _mirrored_ranges(ranges: tuple[Range, ...]) -> tuple[Range, ...]:
