@@ -99,7 +99,8 @@ class _Book:
 
     def _add(self, row: str, explained: bool, amounts: Sequence[int]) -> None:
         for column, amount in enumerate(amounts):
-            self.rows[row, explained][column] += amount
+            if amount:
+                self.rows[row, explained][column] += amount
 
     def _segment(self, side: int, row: str, pieces: Sequence[Interval], differing: int) -> None:
         left = differing
@@ -280,13 +281,16 @@ def _aligned(left: Sequence[Interval], right: Sequence[Interval]) -> Iterator[tu
 
 
 def _shifts(moves: list[tuple[int, int, int]]) -> tuple[int, tuple[Shift, ...]]:
-    """Bytes that lie elsewhere in all, and the largest runs that moved by the same distance."""
+    """Bytes that lie elsewhere in all, and the largest runs that moved by the same distance, one after the other."""
+    rank = {right: number for number, right in enumerate(sorted(right for _, right, _ in moves))}
     runs: list[Shift] = []
+    before = -1  # the rank of the move that the last run ends with
     for left, right, size in sorted(moves):
         last = runs[-1] if runs else None
-        if last and right - left == last.right - last.left:
+        if last and right - left == last.right - last.left and rank[right] == before + 1:
             runs[-1] = Shift(last.left, last.right, last.size + size)
         else:
             runs.append(Shift(left, right, size))
-    largest = sorted(runs, key=lambda run: (-run.size, run.left))[:_SHIFTS]
+        before = rank[right]
+    largest = sorted(runs, key=lambda run: (-run.size, run.left + run.right, run.left))[:_SHIFTS]
     return sum(size for _, _, size in moves), tuple(sorted(largest, key=lambda run: run.left))

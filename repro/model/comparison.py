@@ -93,7 +93,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Shift:
-    """`size` bytes whose content is the same and that lie at offset `left` on the left, at `right` on the right."""
+    """A run that moved by one distance: it begins at offset `left` on the left, `right` on the right, and `size` bytes
+    of it are the same; what lies between them (padding, a file that changed) is not counted."""
 
     left: int
     right: int

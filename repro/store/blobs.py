@@ -22,6 +22,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
@@ -64,7 +65,7 @@ class Store:
             return False
         return size is None or found.st_size == size
 
-    def open(self, sha256: str) -> IO[bytes]:
+    def open(self, sha256: str) -> BufferedReader:
         """The blob for reading, unchecked. Raises Unavailable where it is not here."""
         path = self.path(sha256)
         try:
@@ -74,7 +75,7 @@ class Store:
         except OSError as error:
             raise Unavailable(f"the store cannot be read: {path}: {error.strerror}") from error
 
-    def open_verified(self, sha256: str, size: int | None = None) -> IO[bytes]:
+    def open_verified(self, sha256: str, size: int | None = None) -> BufferedReader:
         """The blob for reading, at its start, after all its bytes were hashed through this very descriptor.
 
         Raises Unavailable where it is not here, IntegrityFailure where its bytes are wrong; it is then moved to

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
-
 
 _BUFFER = 8 << 20  # bytes read at a time; between two of them a busy thread may keep the interpreter for 5 ms
 
 
-def sha256_stream(stream: IO[bytes]) -> str:
+def sha256_stream(stream: BufferedIOBase) -> str:
     """SHA-256 of what is left in `stream`, as 64 hex digits."""
-    digest = hashlib.sha256()
-    while chunk := stream.read(_BUFFER):
-        digest.update(chunk)
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(_BUFFER))
+    while size := stream.readinto(buffer):
+        digest.update(buffer[:size])
     return digest.hexdigest()
 
 
