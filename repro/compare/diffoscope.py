@@ -58,8 +58,11 @@ def explain(folder: Path, *, seconds: float, memory: int, limit: int, stop: thre
     except (BuildFailed, OSError) as error:
         raise NotExplained("diffoscope could not be run") from error
     found = {}
+    ours = re.compile(
+        rf"{re.escape(str(folder))}/(?:(?:{LEFT}|{RIGHT})/\d{{4,}}-)?"
+    )  # as programs name files that they complain of
     for node in nodes:
-        text = "\n".join(_lines(node)).replace(f"{folder}/", "")
+        text = ours.sub("", "\n".join(_lines(node)))
         found[Path(str(node.get("source1", ""))).name] = text[: limit + 1]
     return found
 
