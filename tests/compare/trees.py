@@ -128,16 +128,20 @@ def changed(data: bytes, rng: random.Random) -> bytes:
 def expected(left: Tree, right: Tree) -> dict[str, set[str]]:
     """Aspects by path, as brute force finds them."""
     found: dict[str, set[str]] = {}
+    groups = _groups(left), _groups(right)
     for path in left.keys() | right.keys():
         a, b = left.get(path), right.get(path)
-        aspects = {"presence"} if a is None or b is None else _aspects(path, a, b, left, right)
+        linked = tuple(group.get(path, set()) for group in groups)
+        aspects = _aspects((a, linked[0]), (b, linked[1])) if a and b else {"presence"}
         if aspects:
             found[path] = aspects
     return found
 
 
-def _aspects(path: str, a: Node, b: Node, left: Tree, right: Tree) -> set[str]:
-    links = (a.target, _group(path, left)), (b.target, _group(path, right))
+def _aspects(left: tuple[Node, set[str]], right: tuple[Node, set[str]]) -> set[str]:
+    """Of two nodes, each with its hard links."""
+    (a, _), (b, _) = left, right
+    links = (a.target, left[1]), (b.target, right[1])
     pairs = {
         "mode": (a.mode, b.mode) if SYMLINK not in (a.kind, b.kind) else ((), ()),
         "owner": ((a.uid, a.gid), (b.uid, b.gid)),
@@ -151,10 +155,13 @@ def _aspects(path: str, a: Node, b: Node, left: Tree, right: Tree) -> set[str]:
     return {aspect for aspect, (one, other) in pairs.items() if one != other}
 
 
-def _group(path: str, tree: Tree) -> set[str]:
-    first = tree[path].twin or path
-    group = {p for p, n in tree.items() if first in (p, n.twin)}
-    return group if len(group) > 1 else set()
+def _groups(tree: Tree) -> dict[str, set[str]]:
+    """By path, all paths of the same file, where there are several."""
+    groups: dict[str, set[str]] = {}
+    for path, node in tree.items():
+        if node.twin:
+            groups.setdefault(node.twin, {node.twin}).add(path)
+    return {path: group for group in groups.values() for path in group}
 
 
 def squashfs(tree: Tree, folder: Path, options: str = "", mkfs_time: int = 1) -> Path:
