@@ -108,7 +108,7 @@ def _different(
     findings, budget = Findings(), Budget(limits)
     leaves = Leaves(folder, limits, findings) if deep else None
     painter = Painter((len(left), len(right)))
-    walker = Walker(findings, budget, folder, leaves.add if leaves else _ignore, painter)
+    walker = Walker(findings, budget, folder, leaves.add if leaves else None, painter)
     picture, stopped, interrupted = None, "", False
     try:
         with observer.task("comparing") as task:
@@ -211,10 +211,6 @@ def _entries(view: memoryview, scratch: Path, limits: Limits) -> int:
 
 
 def _ignore_partial(found: Comparison) -> None:
-    pass
-
-
-def _ignore(location: tuple[str, ...], left: memoryview, right: memoryview) -> None:
     pass
 
 

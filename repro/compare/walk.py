@@ -7,11 +7,12 @@ walked whole is represented by what differs inside; one that could not be walked
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from repro import formats
-from repro.compare import content, facts, structures
+from repro.compare import content, facts, orders, renamed, structures
 from repro.compare.accounting import Claim, Ledger, settle
 from repro.compare.budget import Budget
 from repro.compare.content import Equality, Interval
@@ -55,11 +56,13 @@ class _Undecided:
 
 
 class Walker:
-    """Collects into `findings` and `accounts`; hands the bytes of diverging leaves to `leaf`, valid during that call
+    """Collects into `findings` and `accounts`; hands the bytes of diverging leaves to `sink`, valid during that call
     alone, and what lies where to `painter`."""
 
-    def __init__(self, findings: Findings, budget: Budget, scratch: Path, leaf: LeafSink, painter: Painter) -> None:
-        self.findings, self._budget, self._scratch, self._leaf_sink = findings, budget, scratch, leaf
+    def __init__(
+        self, findings: Findings, budget: Budget, scratch: Path, sink: LeafSink | None, painter: Painter
+    ) -> None:
+        self.findings, self._budget, self._scratch, self._leaf_sink = findings, budget, scratch, sink
         self._painter = painter
         self.accounts: list[Account] = []
 
@@ -145,6 +148,7 @@ class Walker:
         before = len(self.findings)
         claims, changed = self._members(location, ours, theirs, bases, depth)
         self._orders(location, ours, theirs, changed)
+        self._renamed(location, ours, theirs)
         for side in (ours, theirs):
             self._owned(location, side)
         ledger = self._settled(location, ours, theirs, claims, bases)
@@ -284,15 +288,24 @@ class Walker:
 
     def _orders(self, location: Location, left: Side, right: Side, changed: set[Key]) -> None:
         """Say once a container and order where the members that both sides have stop coming in the same order."""
-        ours, theirs = _sequences(left, changed), _sequences(right, changed)
-        for order in sorted(ours.keys() & theirs.keys()):
-            common = set(ours[order]) & set(theirs[order])
-            a = [key for key in ours[order] if key in common]
-            b = [key for key in theirs[order] if key in common]
-            at = next((n for n, (one, other) in enumerate(zip(a, b, strict=True)) if one != other), None)
-            if at is not None:
-                said = ({f"order of {order}": f"position {at} is {names[at][0]}"} for names in (a, b))
-                self.findings.diverge(location, ("order",), *said)
+        for order, at, *names in orders.apart(left.members, right.members, changed):
+            said = ({f"order of {order}": f"position {at} is {name}"} for name in names)
+            self.findings.diverge(location, ("order",), *said)
+
+    def _renamed(self, location: Location, left: Side, right: Side) -> None:
+        """Have the files explained that differ and whose paths differ by version numbers only."""
+        if self._leaf_sink is None or not (left.whole and right.whole):
+            return
+        alone = [
+            [key[0] for key, member in side.members.items() if member.content and key not in other.members]
+            for side, other in ((left, right), (right, left))
+        ]
+        for ours, theirs in renamed.paired(*alone):
+            contents = left.members[ours, 1].content, right.members[theirs, 1].content
+            with suppress(Malformed):  # said where each of them is told as absent on the other side
+                views = [content.within_reach(each, self._budget, self._scratch) for each in contents if each]
+                if not content.same_bytes(*views):
+                    self._leaf_sink((*location, ours), *views)
 
     def _settled(self, location: Location, left: Side, right: Side, claims: Sequence[Claim], bases: Bases) -> Ledger:
         """The account of one pair of containers, which is kept, and painted where it lies in the artifact as it is."""
@@ -357,7 +370,8 @@ class Walker:
         if same_inside:
             detail += "; " * bool(detail) + "the decompressed bytes are the same"
         self.findings.diverge(location, (), None, None, ranges=ranges, detail=detail)
-        self._leaf_sink(location, left, right)
+        if self._leaf_sink:
+            self._leaf_sink(location, left, right)
 
 
 def _claim(
@@ -383,15 +397,3 @@ def _within(bases: Bases, left: Content, right: Content) -> Bases:
 def _first(runs: Iterator[Interval], limit: int) -> Iterator[Range]:
     for _, (start, end) in zip(range(limit), runs, strict=False):
         yield Range("both", start, end, "content")
-
-
-def _sequences(side: Side, changed: set[Key]) -> dict[str, list[Key]]:
-    """Each order's members as they come; those that share a position, or whose content changed, are left out."""
-    placed: dict[str, dict[int, Key | None]] = {}
-    for key, member in side.members.items():
-        for order, position in member.positions:
-            if order == "data" and key in changed:
-                continue
-            slots = placed.setdefault(order, {})
-            slots[position] = None if position in slots else key
-    return {order: [key for _, key in sorted(slots.items()) if key] for order, slots in placed.items()}
