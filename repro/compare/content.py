@@ -6,17 +6,19 @@ import hashlib
 import mmap
 import re
 import tempfile
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import IO
 
 from repro.compare.budget import Budget
 from repro.formats.base import CHUNK, Content, Malformed, Piece
+from repro.system.pool import parallel, processors
 
 _IN_MEMORY = 4 << 20  # bytes; larger members go to a file
 _STEP = 1 << 16  # bytes copied at a time: they stay in the processor's cache and come from the heap, eight times faster
 _RUN = re.compile(rb"[^\0]+")
+_BATCH = 32  # contents that a thread compares in one go
 _GAP = 16  # equal bytes that do not split a range
 
 Interval = tuple[int, int]
@@ -51,11 +53,34 @@ class Equality:
         self._verdicts: dict[tuple[Hashable, Hashable], bool] = {}
 
     def as_stored(self, left: Content, right: Content) -> bool:
-        """Whether both are known to be equal by their stored bytes alone; nothing is decoded. Raises Malformed."""
+        """Whether both are known to be equal by their stored bytes alone; nothing is decoded."""
         if left.size != right.size:
             return False
         pairs = zip_longest(left.pieces(), right.pieces())
-        return all(a is not None and b is not None and self._same_piece(a, b) for a, b in pairs)
+        try:
+            return all(a is not None and b is not None and self._same_piece(a, b) for a, b in pairs)
+        except Malformed:
+            return False  # said where it is decoded
+
+    def decided(self, pairs: Sequence[tuple[Content, Content]]) -> Iterator[bool | Malformed]:
+        """Whether each pair decodes to the same bytes, or why that cannot be said; in several threads.
+
+        Raises LimitReached.
+        """
+
+        def decide(batch: Sequence[tuple[Content, Content]]) -> list[bool | Malformed]:
+            found: list[bool | Malformed] = []
+            for left, right in batch:
+                try:
+                    found.append(self.equal(left, right))
+                except Malformed as error:
+                    found.append(error)
+            return found
+
+        size = _BATCH if len(pairs) > _BATCH else 1
+        batches = [pairs[at : at + size] for at in range(0, len(pairs), size)]
+        for found in parallel(decide, batches, processors()):
+            yield from found
 
     def equal(self, left: Content, right: Content) -> bool:
         """Whether both contents decode to the same bytes. Raises Malformed, LimitReached."""

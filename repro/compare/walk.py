@@ -21,7 +21,6 @@ from repro.compare.owners import STATUS, owners
 from repro.compare.picture import Painter
 from repro.formats.base import FILE, Container, Content, Malformed, Member, Structure
 from repro.model.comparison import Account, Range
-from repro.system.pool import parallel, processors
 
 Key = tuple[str, int]  # a member's name, and which of those of that name it is
 LeafSink = Callable[[Location, memoryview, memoryview], None]
@@ -29,7 +28,6 @@ Bases = tuple[int, int] | None  # where two containers begin in the artifacts, i
 
 _FILES = "file contents"
 _UNREAD = "file contents, not examined"
-_BATCH = 32  # contents that a thread compares in one go
 _TRANSPARENT = "stream"  # a compressed stream adds no component to a location
 _LEAVES = ("elf", "pyc")  # formats that have structures but no members
 
@@ -68,8 +66,8 @@ class Walker:
 
     def artifacts(self, left: memoryview, right: memoryview) -> None:
         """Explain why two artifacts differ. Raises LimitReached."""
-        if self.blobs((), left, right, (0, 0)) is None:
-            self.accounts.append(settle((), "file", (left, right), ((), ()), [_whole(left, right)]).account)
+        if self.blobs((), left, right, (0, 0)) is None and not self.accounts:
+            self._keep((), settle((), "file", (left, right), ((), ()), [_whole(left, right)]), (0, 0))
 
     def blobs(
         self, location: Location, left: memoryview, right: memoryview, bases: Bases, depth: int = 0
@@ -87,7 +85,7 @@ class Walker:
             self.findings.unread(location, f"more than {depth} containers in each other")
             self._leaf(location, left, right)
         elif ours.format == _TRANSPARENT:
-            return self._streams(location, (ours, left), (theirs, right), depth)
+            return self._streams(location, (ours, left), (theirs, right), bases, depth)
         elif ours.format in _LEAVES:
             self._leaf(location, left, right, (ours, theirs))
         else:
@@ -102,7 +100,12 @@ class Walker:
             return None
 
     def _streams(
-        self, location: Location, left: tuple[Container, memoryview], right: tuple[Container, memoryview], depth: int
+        self,
+        location: Location,
+        left: tuple[Container, memoryview],
+        right: tuple[Container, memoryview],
+        bases: Bases,
+        depth: int,
     ) -> Account | None:
         """Two compressed streams: what they hold if that is a container, else the stream as one leaf."""
         layouts = left[0], right[0]
@@ -114,7 +117,7 @@ class Walker:
             self._leaf(location, left[1], right[1], layouts)
             return None
         sides = [Side(name, c, view, {}, True) for name, (c, view) in (("left", left), ("right", right))]
-        ledger = self._settled(location, sides[0], sides[1], (), None)
+        ledger = self._settled(location, sides[0], sides[1], (), bases)
         self.blobs(location, ours, theirs, None, depth + 1)
         self._structure(location, ledger, (left[1], right[1]), explained=True)
         return ledger.account
@@ -205,7 +208,7 @@ class Walker:
                 elif mine is None or other is None:
                     changed.add(key)
                     claims.append(_claim(_UNREAD, mine, other))
-                elif self._as_stored(equality, mine, other):
+                elif equality.as_stored(mine, other):
                     claims.append(_claim(_FILES, mine, other, same=True))
                 else:
                     undecided.append(_Undecided(key, place, mine, other))
@@ -218,7 +221,8 @@ class Walker:
                     self.findings.unread(place, f"{opposite.name}: may lie in what could not be read")
             row = _UNREAD if self.findings.is_unread(place) else _FILES
             claims.append(_claim(row, ours.content if ours else None, theirs.content if theirs else None))
-        for pair, equal in zip(undecided, self._decoded(equality, undecided), strict=True):
+        outcomes = equality.decided([(pair.left, pair.right) for pair in undecided])
+        for pair, equal in zip(undecided, outcomes, strict=True):
             account = None
             if equal is not True:
                 changed.add(pair.key)
@@ -234,30 +238,6 @@ class Walker:
         for side, member in (("left", left), ("right", right)):
             if member.problem:
                 self.findings.unread(place, f"{side}: {member.problem}")
-
-    def _as_stored(self, equality: Equality, left: Content, right: Content) -> bool:
-        try:
-            return equality.as_stored(left, right)
-        except Malformed:
-            return False  # said where it is decoded
-
-    def _decoded(self, equality: Equality, pairs: Sequence[_Undecided]) -> Iterator[bool | Malformed]:
-        """Whether each pair decodes to the same bytes, or why that cannot be said; in several threads."""
-
-        def decide(batch: Sequence[_Undecided]) -> list[bool | Malformed]:
-            found: list[bool | Malformed] = []
-            for pair in batch:
-                try:
-                    found.append(equality.equal(pair.left, pair.right))
-                except Malformed as error:
-                    found.append(error)
-            return found
-
-        batches = [pairs[at : at + _BATCH] for at in range(0, len(pairs), _BATCH)]
-        if len(batches) == 1:
-            batches = [pairs[number : number + 1] for number in range(len(pairs))]
-        for found in parallel(decide, batches, processors()):
-            yield from found
 
     def _differ(self, pair: _Undecided, error: bool | Malformed, bases: Bases, depth: int) -> Account | None:
         """Explain why two contents differ, or say why they could not be compared."""
@@ -308,14 +288,18 @@ class Walker:
                     self._leaf_sink((*location, ours), *views)
 
     def _settled(self, location: Location, left: Side, right: Side, claims: Sequence[Claim], bases: Bases) -> Ledger:
-        """The account of one pair of containers, which is kept, and painted where it lies in the artifact as it is."""
+        """The ledger of one pair of containers, which is kept."""
         ledger = self._ledger(location, left, right, claims)
+        self._keep(location, ledger, bases)
+        return ledger
+
+    def _keep(self, location: Location, ledger: Ledger, bases: Bases) -> None:
+        """Keep an account, and paint its segments where they lie in the artifact as they are."""
         self.accounts.append(ledger.account)
         if bases:
             prefix = "".join(f"{part} → " for part in location)
             for side in (0, 1):
                 self._painter.paint(side, bases[side], ledger.segments[side], prefix)
-        return ledger
 
     def _ledger(self, location: Location, left: Side, right: Side, claims: Sequence[Claim]) -> Ledger:
         views = left.view, right.view
@@ -364,7 +348,7 @@ class Walker:
             named = named or structures.derived(ledger, (left, right), self._budget.limits.ranges)
             ranges = named.ranges
             if not location:
-                self.accounts.append(ledger.account)
+                self._keep(location, ledger, (0, 0))
             fields = sorted({r.structure for r in named.ranges if r.structure != "unmapped"})
             detail = f"{', '.join(fields)} {'differs' if len(fields) == 1 else 'differ'}" if fields else ""
         if same_inside:

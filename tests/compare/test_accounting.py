@@ -42,6 +42,7 @@ def test_a_partition_gives_each_byte_to_one(
     structures: list[Structure], claims: list[list[tuple[int, int]]], size: int
 ) -> None:
     structures = [s for s in structures if s.start < s.end <= size]
+    claims = [[(start, min(end, size)) for start, end in mine] for mine in claims]
     over = list(flattened(dict(enumerate(structures))))
     under = list(cut_out(claimed(claims, size), over))
     found: dict[int, str | None] = dict.fromkeys(range(size))
