@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator
 from importlib.metadata import version
 from itertools import combinations
@@ -60,8 +60,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Path
     argv = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "-d", folder, wanted]
     subprocess.run(argv, check=True, timeout=300, capture_output=True)
     (source,) = folder.glob("diffoscope-*.tar.gz")
-    with tarfile.open(source) as archive:
-        archive.extractall(folder, filter="data")
+    shutil.unpack_archive(source, folder)
     (data,) = folder.glob("diffoscope-*/tests/data")
     found = pairs(data)
     sides = folder / "left", folder / "right"
