@@ -6,6 +6,7 @@ import hashlib
 import mmap
 import re
 import tempfile
+import time
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -19,6 +20,7 @@ _IN_MEMORY = 4 << 20  # bytes; larger members go to a file
 _STEP = 1 << 16  # bytes copied at a time: they stay in the processor's cache and come from the heap, eight times faster
 _RUN = re.compile(rb"[^\0]+")
 _BATCH = 32  # contents that a thread compares in one go
+_DEAR = 0.001  # seconds a content from which on threads gain more than they cost
 _GAP = 16  # equal bytes that do not split a range
 
 Interval = tuple[int, int]
@@ -63,9 +65,9 @@ class Equality:
             return False  # said where it is decoded
 
     def decided(self, pairs: Sequence[tuple[Content, Content]]) -> Iterator[bool | Malformed]:
-        """Whether each pair decodes to the same bytes, or why that cannot be said; in several threads.
+        """Whether each pair decodes to the same bytes, or why that cannot be said. Raises LimitReached.
 
-        Raises LimitReached.
+        In several threads where decoding is dear (xz); where it is cheap (zstd), they would only wait for each other.
         """
 
         def decide(batch: Sequence[tuple[Content, Content]]) -> list[bool | Malformed]:
@@ -77,8 +79,13 @@ class Equality:
                     found.append(error)
             return found
 
-        size = _BATCH if len(pairs) > _BATCH else 1
-        batches = [pairs[at : at + size] for at in range(0, len(pairs), size)]
+        began = time.monotonic()
+        yield from decide(pairs[:_BATCH])
+        rest = pairs[_BATCH:]
+        if time.monotonic() - began < _DEAR * len(pairs[:_BATCH]):
+            yield from decide(rest)
+            return
+        batches = [rest[at : at + _BATCH] for at in range(0, len(rest), _BATCH)]
         for found in parallel(decide, batches, processors()):
             yield from found
 
