@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.boot.images import build_minimal
 from tests.users import OrdinaryUser
 
 # No deadline: the machine may be busy with other things, and slow is not wrong.
@@ -36,3 +38,11 @@ def ordinary_user() -> Iterator[OrdinaryUser]:
     user = OrdinaryUser()
     yield user
     user.close()
+
+
+@pytest.fixture(scope="session")
+def iso(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The minimal ISO: $REPRO_TEST_ISO, or one that is built here from the committed lock."""
+    if given := os.environ.get("REPRO_TEST_ISO"):
+        return Path(given)
+    return build_minimal(tmp_path_factory.mktemp("iso"))

@@ -1,4 +1,4 @@
-"""The image that is booted: $REPRO_TEST_ISO, or one that is built here from the committed lock."""
+"""The image that is booted, as a disk."""
 
 from __future__ import annotations
 
@@ -8,14 +8,6 @@ from pathlib import Path
 import pytest
 
 from repro.system.run import run
-from tests.boot.images import build_minimal
-
-
-@pytest.fixture(scope="session")
-def iso(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if given := os.environ.get("REPRO_TEST_ISO"):
-        return Path(given)
-    return build_minimal(tmp_path_factory.mktemp("iso"))
 
 
 @pytest.fixture(scope="session")

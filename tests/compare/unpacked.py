@@ -99,7 +99,8 @@ def mutate(folder: Path, seed: int, times: int) -> None:
             path.symlink_to(f"{target}x")
         else:
             _change(path, number % 8, rng)
-    for number, path in enumerate(folder.rglob("*/")):
+    folders = sorted(path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink())
+    for number, path in enumerate(folders):  # links may lead out of `folder`
         if number % 20 == 3:
             path.chmod(path.stat().st_mode ^ 0o020)
         elif number % 20 == 5:
