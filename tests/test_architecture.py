@@ -145,7 +145,7 @@ def test_the_test_can_fail(
 ) -> None:
     for name in (*ALLOWED, "cli"):
         (tmp_path / "repro" / name).mkdir(parents=True)
-    (tmp_path / "repro" / "pipeline.py").touch()
+    (tmp_path / "repro" / "pipeline").mkdir()
     monkeypatch.setitem(globals(), "ROOT", tmp_path)
     monkeypatch.setitem(globals(), "PACKAGE", tmp_path / "repro")
     path = tmp_path / "repro" / room / "bad.py"

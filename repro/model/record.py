@@ -44,9 +44,11 @@ class StageRun:
 
 @dataclass(frozen=True)
 class Run:
-    """What belongs to one run: `started` is RFC 3339 UTC, `peak_bytes` the most memory the machine lost meanwhile,
-    `program` the digest of our code that reaches the bits, whose release is `version`."""
+    """What belongs to one run: `id` is 32 random hex digits, so that a copy of its record shows as one; `started` is
+    RFC 3339 UTC, `peak_bytes` the most memory the machine lost meanwhile, `program` the digest of our code that
+    reaches the bits, whose release is `version`."""
 
+    id: str
     started: str
     seconds: float
     peak_bytes: int

@@ -23,8 +23,9 @@ from repro.lock.resolve import changes, inputs_digest, resolve, stale
 from repro.model import lock as locks
 from repro.model.lock import Lock
 from repro.model.pin import PinSet
+from repro.model.project import Project
 from repro.model.recipe import Recipe
-from repro.pipeline import Loaded, Project, Workplace
+from repro.pipeline import Loaded, Workplace
 from repro.sandbox import toolchain
 from repro.snapshot.pins import load_pin_set
 from repro.store import Store

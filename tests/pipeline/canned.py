@@ -15,7 +15,7 @@ from tests.snapshot.world import World
 # The second picture is that of a build with another umask. SLOW is where to sleep, in a program that we started.
 CANNED = f"""
 import os, shutil
-from repro import pipeline
+from repro.pipeline import building, verifying
 from repro.image.build import Built
 from repro.system.run import run
 
@@ -34,7 +34,7 @@ def compare(*args, **kwargs):
             run(["sleep", "300"])
     return real(*args, **kwargs)
 
-real, pipeline.compare_artifacts, pipeline.build_image = pipeline.compare_artifacts, compare, image
+real, verifying.compare_artifacts, building.build_image = verifying.compare_artifacts, compare, image
 {MAIN}
 """
 

@@ -1,0 +1,121 @@
+"""Build a recipe once and say in a record what went in and what came out."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from repro import __version__
+from repro.image.build import Built
+from repro.image.build import build as build_image
+from repro.image.order import Order, program_digest, read_tree
+from repro.lock.index import subset
+from repro.model.artifact import Artifact
+from repro.model.errors import InvalidInput
+from repro.model.lock import Lock
+from repro.model.record import BuildRecord, Claim, Run
+from repro.pipeline.loading import Loaded, Workplace, lock_digest
+from repro.sandbox.backend import Backend
+from repro.sandbox.environment import Environment
+from repro.store import StageCache, Store
+from repro.system.hashing import sha256_file
+from repro.system.memory import PeakMemory
+
+
+@dataclass(frozen=True)
+class Rebuild:
+    """One finished build: the `files` it wrote, in the order of the recipe's outputs, and its record."""
+
+    files: tuple[Path, ...]
+    record: BuildRecord
+
+
+def build(
+    loaded: Loaded,
+    lock: Lock,
+    place: Workplace,
+    folder: Path,
+    *,
+    backend: Backend,
+    environment: Environment,
+    cached: bool,
+    title: str = "build",
+    logs: Path | None = None,
+) -> Rebuild:
+    """Build `loaded` from `lock` into `folder`; what its programs say goes to `TITLE.log` in `logs` (or `folder`).
+
+    `cached` lets stages come from and go to the store. Raises BuildFailed, IntegrityFailure or Unavailable.
+    """
+    order = _order(loaded, lock, place.store)
+    started = datetime.now(UTC)
+    began = time.monotonic()
+    cache = StageCache(place.store, place.observer.note) if cached else None
+    log_path = (logs or folder) / f"{title}.log"
+    with _writable(log_path) as log, PeakMemory() as memory, place.observer.task(f"{title}: {loaded.recipe.name}"):
+        place.observer.note(f"{title}: backend {backend.name}, log in {log_path}")
+        built = build_image(
+            order,
+            environment,
+            backend,
+            store=place.store,
+            cache=cache,
+            folder=folder,
+            log=log,
+            observer=place.observer,
+        )
+    run = Run(
+        id=secrets.token_hex(16),
+        started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        seconds=round(time.monotonic() - began, 1),
+        peak_bytes=memory.bytes,
+        backend=backend.name,
+        version=__version__,
+        program=program_digest(),
+        stages=built.stages,
+    )
+    return Rebuild(built.files, BuildRecord(_claim(order, loaded, environment, built), run))
+
+
+def _order(loaded: Loaded, lock: Lock, store: Store) -> Order:
+    indexes = {index.pin: store.read(index.sha256, index.size) for index in lock.indexes}
+    return Order(
+        recipe=loaded.recipe,
+        lock=lock,
+        index=subset(indexes, lock.image),
+        overlay=read_tree(loaded.folder / "overlay"),
+        hooks=read_tree(loaded.folder / "hooks"),
+    )
+
+
+def _claim(order: Order, loaded: Loaded, environment: Environment, built: Built) -> Claim:
+    artifacts = (
+        Artifact(path.name, kind, path.stat().st_size, sha256_file(path))
+        for path, kind in zip(built.files, order.recipe.outputs, strict=True)
+    )
+    return Claim(
+        recipe=order.recipe.name,
+        recipe_sha256=order.recipe_sha256,
+        lock_sha256=lock_digest(order.lock),
+        toolchain_sha256=order.toolchain_sha256,
+        pins={pin.name: pin.timestamp for pin in loaded.pins.pins},
+        environment=environment.facts(),
+        normalizers={name: len(paths) for name, paths in built.normalized.items()},
+        artifacts=tuple(artifacts),
+    )
+
+
+@contextlib.contextmanager
+def _writable(path: Path) -> Iterator[IO[bytes]]:
+    try:
+        with open(path, "wb") as stream:
+            yield stream
+    except OSError as error:
+        if error.filename != str(path):
+            raise
+        raise InvalidInput(f"cannot write {path}: {error.strerror}", hint="name another folder with -o") from error

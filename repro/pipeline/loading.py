@@ -1,0 +1,150 @@
+"""The first verbs: load a recipe with its proven pins, read or make its lock, fetch what the lock names."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from repro.lock.apt import Room, host_room
+from repro.lock.resolve import resolve, stale
+from repro.model import lock as locks
+from repro.model import recipe as recipes
+from repro.model.errors import InvalidInput, Unavailable
+from repro.model.lock import Lock, LockedIndex
+from repro.model.pin import PinSet
+from repro.model.project import Project
+from repro.model.recipe import Recipe
+from repro.sandbox import toolchain
+from repro.sandbox.backend import choose
+from repro.sandbox.environment import Environment
+from repro.sandbox.session import open_session
+from repro.snapshot.fetch import fetch_lock
+from repro.snapshot.fetcher import Fetched, Fetcher
+from repro.snapshot.index import fetch_index, packages_path
+from repro.snapshot.pins import PinProof, load_pin_set, verify_pin_set
+from repro.store import Store
+from repro.system.progress import Observer
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A recipe as it lies in its folder, with its pins, each of them proven."""
+
+    recipe: Recipe
+    folder: Path
+    pins: PinSet
+    proofs: Mapping[str, PinProof]
+
+    @property
+    def lock_path(self) -> Path:
+        return self.folder / "recipe.lock"
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What every verb works with: the store and the sources behind it, and who is told of progress."""
+
+    store: Store
+    fetcher: Fetcher
+    observer: Observer
+
+
+def load(project: Project, name: str) -> Loaded:
+    """The recipe `name` of `project`.
+
+    Raises InvalidInput where it is unknown or not valid, IntegrityFailure where a pin's evidence does not hold.
+    """
+    known = sorted(path.parent.name for path in project.recipes.glob("*/recipe.toml"))
+    if name not in known:
+        raise InvalidInput(f"there is no recipe {name!r}", hint=f"there are: {', '.join(known) or 'none'}")
+    path = project.recipes / name / "recipe.toml"
+    recipe = recipes.decode(name, _text(path), str(path))
+    pins = load_pin_set(project.snapshots, recipe.pins)
+    proofs = {proof.pin.name: proof for proof in verify_pin_set(project.snapshots, pins)}
+    return Loaded(recipe, path.parent, pins, proofs)
+
+
+def read_lock(loaded: Loaded, *, current: bool = True) -> Lock:
+    """The committed lock of `loaded`; with `current` one that does not fit recipe and pins any more is refused.
+
+    Raises InvalidInput where it is missing, not valid, or stale.
+    """
+    name = loaded.recipe.name
+    if not loaded.lock_path.exists():
+        raise InvalidInput(f"{loaded.lock_path} is not there", hint=f"write it with `repro lock {name}`")
+    lock = locks.decode(_text(loaded.lock_path), str(loaded.lock_path))
+    if current and (why := stale(lock, loaded.recipe, loaded.pins, toolchain.PACKAGES)):
+        hint = f"write it again with `repro lock {name}`, and review the difference"
+        raise InvalidInput(f"{loaded.lock_path} is stale: {why}", hint=hint)
+    return lock
+
+
+def make_lock(loaded: Loaded, place: Workplace, backend: str) -> Lock:
+    """Resolve the lock of `loaded` anew, with apt of the locked toolchain where there is one, else the host's.
+
+    Raises InvalidInput where apt finds no solution, and what fetching raises.
+    """
+    indexes: dict[LockedIndex, bytes] = {}
+    for pin in loaded.pins.pins:
+        for component in pin.components:
+            path = packages_path(component, loaded.recipe.architecture)
+            entry = fetch_index(pin, loaded.proofs[pin.name].release, path, place.fetcher, place.observer)
+            index = LockedIndex(pin.name, entry.path, entry.size, entry.sha256)
+            indexes[index] = place.store.read(entry.sha256, entry.size)
+    newest = max(proof.release.date for proof in loaded.proofs.values())
+    with _apt(loaded, place, backend) as room, place.observer.task(f"resolving {loaded.recipe.name} with apt"):
+        return resolve(loaded.recipe, loaded.pins, toolchain.PACKAGES, indexes, int(newest.timestamp()), room)
+
+
+@contextlib.contextmanager
+def _apt(loaded: Loaded, place: Workplace, backend: str) -> Iterator[Room]:
+    """A room for apt: the toolchain of the committed lock if its packages can be had, else the host's apt."""
+    old = _usable_lock(loaded, place)
+    if old is None:
+        place.observer.note("no locked toolchain yet: apt of the host resolves")
+        with host_room() as room:
+            yield room
+        return
+    environment = Environment(old.source_date_epoch)
+    modules = (toolchain.MODULE, toolchain.UNPACK)
+    with open(os.devnull, "wb") as log, open_session(environment, choose(backend), log=log, preload=modules) as session:
+        packages = old.toolchain
+        toolchain.install(session, packages, lambda p: place.store.open_verified(p.sha256, p.size), place.observer)
+        yield Room(
+            "/apt",
+            lambda path, data: session.put_bytes(data, path),
+            lambda argv, env: session.run(argv, env=dict(env), what="apt").output,
+        )
+
+
+def _usable_lock(loaded: Loaded, place: Workplace) -> Lock | None:
+    if not loaded.lock_path.exists():
+        return None
+    try:
+        old = read_lock(loaded, current=False)
+        fetch_lock(replace(old, image=()), loaded.pins, loaded.proofs, place.fetcher, place.observer)
+    except (InvalidInput, Unavailable) as error:
+        place.observer.note(f"the locked toolchain cannot be used ({error.message})")
+        return None
+    return old if any(package.name == "apt" for package in old.toolchain) else None
+
+
+def fetch(loaded: Loaded, lock: Lock, place: Workplace) -> Fetched:
+    """Have everything that `lock` names in the store, before anything is built. Raises as `fetch_lock` does."""
+    return fetch_lock(lock, loaded.pins, loaded.proofs, place.fetcher, place.observer)
+
+
+def lock_digest(lock: Lock) -> str:
+    """SHA-256 of `lock` as it is written."""
+    return hashlib.sha256(locks.encode(lock).encode()).hexdigest()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{path}: {error}") from error
