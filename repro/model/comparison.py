@@ -8,7 +8,7 @@ from typing import Any
 
 from repro.model import reading
 from repro.model.errors import InvalidInput
-from repro.model.reading import count, flag, one_of, optional, positive, rows, sha256, some, text, word
+from repro.model.reading import count, flag, one_of, optional, positive, rows, sha256, some, table, text, word
 from repro.model.text import listed_json
 
 SCHEMA = "repro/comparison/v1"
@@ -215,8 +215,8 @@ def _divergence(raw: dict[str, Any]) -> Divergence:
     return Divergence(
         location=rows(raw["location"], text),
         aspects=some(raw["aspects"], lambda aspect: one_of(aspect, ASPECTS)),
-        left=optional(raw["left"], _facts),
-        right=optional(raw["right"], _facts),
+        left=optional(raw["left"], table),
+        right=optional(raw["right"], table),
         ranges=rows(raw["ranges"], _range),
         **{name: optional(raw[name], text) for name in ("cause", "package", "detail")},
     )
@@ -244,12 +244,6 @@ def _picture(raw: dict[str, Any]) -> Picture:
 
 def _cells(raw: dict[str, Any]) -> Cells:
     return Cells(positive(raw["count"]), count(raw["structure"]), count(raw["differing"]))
-
-
-def _facts(raw: Any) -> Facts:
-    if not isinstance(raw, dict):
-        raise TypeError(f"{raw!r} is not an object")
-    return raw
 
 
 def _range(raw: dict[str, Any]) -> Range:

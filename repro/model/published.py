@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from repro.model import reading
-from repro.model.artifact import Artifact
+from repro.model.artifact import Artifact, artifact
 from repro.model.errors import InvalidInput
 from repro.model.reading import count, sha256, some, word
 from repro.model.text import readable_json
@@ -37,13 +36,9 @@ def decode(data: bytes, where: str) -> Published:
             word(raw["recipe"]),
             sha256(raw["lock_sha256"]),
             count(raw["source_date_epoch"]),
-            some(raw["artifacts"], _artifact),
+            some(raw["artifacts"], artifact),
         )
     except InvalidInput as error:
         raise InvalidInput(f"{where}: {error.message}") from error
     except reading.WRONG as error:
         raise InvalidInput(f"{where}: not a valid {SCHEMA} document: {type(error).__name__}: {error}") from error
-
-
-def _artifact(raw: dict[str, Any]) -> Artifact:
-    return Artifact(word(raw["name"]), word(raw["kind"]), count(raw["size"]), sha256(raw["sha256"]))

@@ -15,9 +15,27 @@ Value = TypeVar("Value")
 WRONG = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
+def strict_json(data: bytes) -> Any:
+    """The JSON value in `data`. Raises one of `WRONG`, also for a key that occurs twice and for NaN and Infinity."""
+    return json.loads(data, object_pairs_hook=_once, parse_constant=_no_number)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"key {name!r} occurs twice")
+        found[name] = value
+    return found
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is not a number")
+
+
 def document(data: bytes, schema: str) -> dict[str, Any]:
     """The object in `data`, without its `schema` key. Raises InvalidInput where that is another one, or WRONG."""
-    raw = json.loads(data)
+    raw = strict_json(data)
     if not isinstance(raw, dict) or raw.pop("schema", None) != schema:
         raise InvalidInput(f"not a {schema} document")
     return raw
@@ -75,6 +93,13 @@ def sha256(value: Any) -> str:
     if len(digest) != 64 or digest.strip("0123456789abcdef"):
         raise ValueError(f"{digest!r} is not a sha256")
     return digest
+
+
+def table(value: Any) -> dict[str, Any]:
+    """`value`, an object. Raises TypeError."""
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r} is not an object")
+    return value
 
 
 def rows(value: Any, read: Callable[[Any], Value]) -> tuple[Value, ...]:

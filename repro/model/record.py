@@ -6,12 +6,16 @@ to one run alone is under `run`.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from repro.model.artifact import Artifact
-from repro.model.text import readable_json
+from repro.model import reading
+from repro.model.artifact import Artifact, artifact
+from repro.model.errors import InvalidInput
+from repro.model.reading import count, flag, sha256, some, table, text, word
+from repro.model.text import canonical_json, readable_json
 
 SCHEMA = "repro/build/v1"
 
@@ -75,3 +79,64 @@ def encode_all(records: Mapping[str, BuildRecord]) -> bytes:
     """Several records of one verification, by the name of the rebuild, in one document."""
     builds = {name: asdict(record) for name, record in records.items()}
     return readable_json({"schema": SCHEMA, "builds": builds})
+
+
+def decode_all(data: bytes, where: str) -> dict[str, BuildRecord]:
+    """The records in `data` by the name of the rebuild; that of a single build is called `build`.
+
+    `where` names the document in messages. Raises InvalidInput.
+    """
+    try:
+        raw = reading.document(data, SCHEMA)
+        found = raw.get("builds", {"build": raw})
+        return {word(name): BuildRecord(claim(each["claim"]), _run(each["run"])) for name, each in table(found).items()}
+    except InvalidInput as error:
+        raise InvalidInput(f"{where}: {error.message}") from error
+    except reading.WRONG as error:
+        raise InvalidInput(f"{where}: not a valid {SCHEMA} document: {type(error).__name__}: {error}") from error
+
+
+def claim(raw: Any) -> Claim:
+    """The claim in the JSON value `raw`. Raises one of `reading.WRONG`."""
+    fields = dict(table(raw))
+    read = Claim(
+        recipe=word(fields.pop("recipe")),
+        **{name: sha256(fields.pop(name)) for name in ("recipe_sha256", "lock_sha256", "toolchain_sha256")},
+        pins={word(name): word(time) for name, time in table(fields.pop("pins")).items()},
+        environment=table(fields.pop("environment")),
+        normalizers={word(name): count(number) for name, number in table(fields.pop("normalizers")).items()},
+        artifacts=some(fields.pop("artifacts"), artifact),
+    )
+    if fields:
+        raise ValueError(f"unknown key {sorted(fields)[0]!r} in a claim")
+    return read
+
+
+def claim_bytes(value: Claim) -> bytes:
+    """`value` as canonical JSON: what two rebuilders who agree have byte for byte."""
+    return canonical_json(asdict(value))
+
+
+def claim_digest(value: Claim) -> str:
+    """SHA-256 of `claim_bytes`."""
+    return hashlib.sha256(claim_bytes(value)).hexdigest()
+
+
+def _run(raw: Any) -> Run:
+    return Run(
+        **{name: word(raw[name]) for name in ("id", "started", "backend", "version")},
+        seconds=_seconds(raw["seconds"]),
+        peak_bytes=count(raw["peak_bytes"]),
+        program=sha256(raw["program"]),
+        stages=reading.rows(raw["stages"], _stage),
+    )
+
+
+def _stage(raw: Any) -> StageRun:
+    return StageRun(text(raw["name"]), sha256(raw["id"]), flag(raw["cached"]), _seconds(raw["seconds"]))
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        raise TypeError(f"{value!r} is not a duration")
+    return value

@@ -1,0 +1,1 @@
+"""Statements that others can check and count: keys, signatures, quorum, publishing."""
