@@ -12,6 +12,7 @@ from repro.cli.context import Context, pass_context
 from repro.cli.options import BACKEND_OPTION, OUTPUT_OPTION, output_folder, workplace
 from repro.cli.project import find_project
 from repro.cli.reports import write_file
+from repro.cli.results import clear_results
 from repro.model import record as records
 from repro.model.text import human_size
 from repro.sandbox.backend import choose
@@ -54,11 +55,12 @@ def command(
     chosen = choose(backend)
     place = workplace(context)
     with output_folder(output, recipe) as folder:
+        clear_results(folder)
         pipeline.fetch(loaded, lock, place)
         built = pipeline.build(
             loaded, lock, place, folder, backend=chosen, environment=environment, cached=not no_cache
         )
-        write_file(folder / "build.json", records.encode(built.record))
+        write_file(folder / records.FILE, records.encode(built.record))
     if as_json:
         sys.stdout.buffer.write(records.encode(built.record))
         return 0

@@ -15,8 +15,10 @@ from repro.cli.exits import EXIT_INTERRUPTED, VERDICTS
 from repro.cli.options import BACKEND_OPTION, OUTPUT_OPTION, output_folder, workplace
 from repro.cli.project import find_project
 from repro.cli.reports import REPORT_OPTION, show, write_file, write_reports
+from repro.cli.results import clear_results
 from repro.model import comparison as comparisons
 from repro.model import record as records
+from repro.model import verification as verifications
 from repro.model.comparison import IDENTICAL
 from repro.model.errors import InvalidInput, Unavailable
 from repro.model.text import human_size
@@ -76,6 +78,7 @@ def command(
     place = workplace(context)
     began = time.monotonic()
     with output_folder(output, recipe) as folder, PeakMemory() as memory:
+        clear_results(folder)
         other = _other(against, folder, context) if against else None
         pipeline.fetch(loaded, lock, place)
         if other is not None:
@@ -93,7 +96,7 @@ def command(
                 deep=deep,
             )
         text = _summary(result)
-        _write(result, folder, text)
+        _write(result, recipe, folder, text)
         for comparison in result.comparisons:
             write_reports(comparison, reports)
         if publish and result.verdict == IDENTICAL:
@@ -154,10 +157,13 @@ def _publish(path: Path, document: bytes) -> None:
     write_file(path, document)
 
 
-def _write(result: pipeline.Verification, folder: Path, text: str) -> None:
-    for number, comparison in enumerate(result.comparisons):
+def _write(result: pipeline.Verification, recipe: str, folder: Path, text: str) -> None:
+    documents = [comparisons.encode(comparison) for comparison in result.comparisons]
+    for number, document in enumerate(documents):
         name = "comparison.json" if not number else f"comparison-{number + 1}.json"
-        write_file(folder / name, comparisons.encode(comparison))
+        write_file(folder / name, document)
     tables = [terminal.render(comparison) for comparison in result.comparisons]
     write_file(folder / "report.txt", "\n".join([*tables, text, ""]).encode("utf-8", "replace"))
-    write_file(folder / "build.json", records.encode_all({t: r.record for t, r in result.rebuilds.items()}))
+    build = records.encode_all({title: rebuild.record for title, rebuild in result.rebuilds.items()})
+    write_file(folder / records.FILE, build)
+    write_file(folder / verifications.FILE, verifications.encode(pipeline.found(result, recipe, build, documents)))

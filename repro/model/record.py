@@ -18,6 +18,7 @@ from repro.model.reading import count, flag, sha256, some, table, text, word
 from repro.model.text import canonical_json, readable_json
 
 SCHEMA = "repro/build/v1"
+FILE = "build.json"  # in the output folder
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ Statement v1: https://github.com/in-toto/attestation/blob/main/spec/v1/statement
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -117,15 +117,18 @@ def _statement(subjects: tuple[Subject, ...], raw: dict[str, Any]) -> Statement:
         comparisons=rows(raw["comparisons"], verification.comparison),
         run=_signing(table(raw["run"])),
     )
-    if found.verdict != worst(found.comparisons):
-        raise ValueError(f"verdict {found.verdict!r} is not what its comparisons say")
+    if found.verdict != worst(found.verdict, found.comparisons):
+        raise ValueError(f"verdict {found.verdict!r} is better than what its comparisons say")
     return found
 
 
-def worst(comparisons: Iterable[Compared]) -> str:
-    """The verdict that follows from `comparisons`; `built` where there are none."""
-    verdicts = {each.verdict for each in comparisons}
-    return next((verdict for verdict in (DIFFERENT, INCONCLUSIVE, IDENTICAL) if verdict in verdicts), BUILT)
+def worst(verdict: str, comparisons: Sequence[Compared]) -> str:
+    """`verdict`, or a worse one that `comparisons` say; `built` where there are none to say that it is identical."""
+    said = {verdict, *(each.verdict for each in comparisons)}
+    for bad in (DIFFERENT, INCONCLUSIVE):
+        if bad in said:
+            return bad
+    return IDENTICAL if comparisons else BUILT
 
 
 def _subject(raw: Any) -> Subject:

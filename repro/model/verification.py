@@ -13,7 +13,9 @@ from repro.model.reading import count, one_of, optional, rows, sha256, table, te
 from repro.model.text import printable, readable_json
 
 SCHEMA = "repro/verification/v1"
+FILE = "verification.json"  # in the output folder
 VERDICTS = (IDENTICAL, DIFFERENT, INCONCLUSIVE)
+AGAINST, PUBLISHED = OTHERS = ("against", "published")  # what a rebuilder did not build, on the right of a comparison
 MEMBERS = 100  # divergent members that are named; all of them are in the comparison
 
 

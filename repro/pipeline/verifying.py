@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,11 +10,13 @@ from pathlib import Path
 
 from repro.compare import compare_artifacts, compare_with_digest
 from repro.model import published as publishing
+from repro.model import verification
 from repro.model.comparison import DIFFERENT, IDENTICAL, INCONCLUSIVE, Comparison
 from repro.model.lock import Lock
 from repro.model.project import Project
 from repro.model.published import Published
 from repro.model.record import Claim
+from repro.model.verification import AGAINST, PUBLISHED, Compared, Found
 from repro.pipeline.building import Rebuild, build
 from repro.pipeline.loading import Loaded, Workplace
 from repro.sandbox.backend import Backend
@@ -22,12 +25,16 @@ from repro.sandbox.environment import VARIATIONS, Environment, unavailable, vary
 
 @dataclass(frozen=True)
 class Verification:
-    """The answer to `verify`: `published` says in a few words how the result relates to the published digest."""
+    """The answer to `verify`. `sides` says of each of `comparisons` what was laid side by side; `published` in a few
+    words how the result relates to the published digest, `digests` the same artifact by artifact."""
 
     verdict: str
     rebuilds: Mapping[str, Rebuild]
     comparisons: tuple[Comparison, ...]
+    sides: tuple[tuple[str, str], ...]
     published: str
+    digests: tuple[Compared, ...]
+    variations: tuple[str, ...]
     skipped: Mapping[str, str]
 
 
@@ -68,19 +75,23 @@ def verify(
             title=title,
             logs=folder,
         )
-    first, *others = done.values()
+    (title, first), *others = done.items()
     comparisons: list[Comparison] = []
-    for other in others:
+    sides: list[tuple[str, str]] = []
+    for name, other in others:
         pairs = zip(first.files, other.files, strict=True)
         found = [compare_artifacts(left, right, deep=deep, observer=place.observer) for left, right in pairs]
         if all(comparison.verdict == IDENTICAL for comparison in found):
             shutil.rmtree(other.files[0].parent)
         comparisons += found
+        sides += [(title, name)] * len(found)
         if any(comparison.interrupted for comparison in found):
             break
     state, agrees = _against_published(first.record.claim, published)
     verdict = _overall([comparison.verdict for comparison in comparisons], agrees)
-    return Verification(verdict, done, tuple(comparisons), state, skipped)
+    digests = _digests(first.record.claim, published)
+    tried = tuple(name for name in factors if name not in skipped) if others else ()
+    return Verification(verdict, done, tuple(comparisons), tuple(sides), state, digests, tried, skipped)
 
 
 def verify_against(
@@ -109,7 +120,24 @@ def verify_against(
         comparison = compare_with_digest(mine, other)
     else:
         comparison = compare_artifacts(mine, other, deep=deep, observer=place.observer)
-    return Verification(comparison.verdict, {"rebuild-1": rebuild}, (comparison,), "not asked", {})
+    sides = (("rebuild-1", AGAINST),)
+    return Verification(comparison.verdict, {"rebuild-1": rebuild}, (comparison,), sides, "not asked", (), (), {})
+
+
+def found(result: Verification, recipe: str, build: bytes, documents: Sequence[bytes]) -> Found:
+    """The record of `result`; `build` is its build record as written, `documents` are its comparisons as written."""
+    compared = [
+        verification.compared(*sides, comparison.left.name, comparison, hashlib.sha256(document).hexdigest())
+        for sides, comparison, document in zip(result.sides, result.comparisons, documents, strict=True)
+    ]
+    return Found(
+        recipe=recipe,
+        verdict=result.verdict,
+        build_sha256=hashlib.sha256(build).hexdigest(),
+        variations=result.variations,
+        skipped=result.skipped,
+        comparisons=(*compared, *result.digests),
+    )
 
 
 def all_factors() -> tuple[str, ...]:
@@ -136,6 +164,20 @@ def _against_published(claim: Claim, published: Published | None) -> tuple[str, 
     if published.artifacts == claim.artifacts:
         return "the published digest is the same", True
     return "the published digest is ANOTHER", False
+
+
+def _digests(claim: Claim, published: Published | None) -> tuple[Compared, ...]:
+    """Each artifact beside the published one of its name, by digest alone."""
+    if published is None or published.lock_sha256 != claim.lock_sha256:
+        return ()
+    theirs = {artifact.name: artifact.sha256 for artifact in published.artifacts}
+    return tuple(
+        Compared(
+            "rebuild-1", PUBLISHED, each.name, each.sha256, other, IDENTICAL if each.sha256 == other else DIFFERENT
+        )
+        for each in claim.artifacts
+        if (other := theirs.get(each.name))
+    )
 
 
 def _overall(verdicts: Sequence[str], agrees: bool) -> str:

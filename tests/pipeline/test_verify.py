@@ -66,6 +66,7 @@ def test_identical(canned: Canned) -> None:
         "rebuild-2.log",
         "report.txt",
         "tiny.squashfs",
+        "verification.json",
     ]
 
 

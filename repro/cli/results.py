@@ -1,0 +1,17 @@
+"""The files that `build` and `verify` leave in their output folder, and that `attest create` reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from repro.model.record import FILE as BUILD
+from repro.model.verification import FILE as VERIFICATION
+
+_EARLIER = (BUILD, VERIFICATION, "report.txt", "comparison*.json")
+
+
+def clear_results(folder: Path) -> None:
+    """Remove what an earlier run said: it must never be taken for what the one that now begins found."""
+    for pattern in _EARLIER:
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
