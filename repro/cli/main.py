@@ -28,6 +28,7 @@ COMMANDS = {
     "build": "Make an image once.",
     "compare": "Say where two artifacts differ.",
     "verify": "Rebuild an image and say whether the bits are the same.",
+    "attest": "Sign what was found; count what other rebuilders say.",
     "report": "Render a comparison that was made before.",
     "store": "Look at the store of fetched and built things.",
     "doctor": "Say what this host has and lacks.",

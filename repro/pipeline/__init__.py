@@ -3,6 +3,7 @@
 A module a part of the journey; `cli` says `pipeline.VERB`.
 """
 
+from repro.pipeline.attesting import attest, complete, hold_quorum
 from repro.pipeline.building import Rebuild, build
 from repro.pipeline.loading import Loaded, Workplace, fetch, load, lock_digest, make_lock, read_lock
 from repro.pipeline.verifying import (
@@ -21,9 +22,12 @@ __all__ = [
     "Verification",
     "Workplace",
     "all_factors",
+    "attest",
     "build",
+    "complete",
     "fetch",
     "found",
+    "hold_quorum",
     "load",
     "lock_digest",
     "make_lock",

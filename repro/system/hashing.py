@@ -1,8 +1,9 @@
-"""SHA-256 of files, streamed."""
+"""Digests of files, streamed."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from io import BufferedIOBase
 from pathlib import Path
 
@@ -21,3 +22,14 @@ def sha256_file(path: Path) -> str:
     """SHA-256 of the file at `path`. Raises OSError where it cannot be read."""
     with open(path, "rb") as stream:
         return sha256_stream(stream)
+
+
+def digests_of(path: Path, algorithms: Sequence[str]) -> dict[str, str]:
+    """Hex digests of the file at `path` by the names of `algorithms`, in one reading. Raises OSError."""
+    found = {name: hashlib.new(name) for name in algorithms}
+    buffer = memoryview(bytearray(_BUFFER))
+    with open(path, "rb") as stream:
+        while size := stream.readinto(buffer):
+            for digest in found.values():
+                digest.update(buffer[:size])
+    return {name: digest.hexdigest() for name, digest in found.items()}
