@@ -50,11 +50,11 @@ def keygen(prefix: Path, comment: str, no_passphrase: bool, passphrase_file: Pat
     passphrase = "" if no_passphrase else asker(passphrase_file, twice=True)(f"passphrase for {prefix}.key")
     if not passphrase and not no_passphrase:
         raise InvalidInput("an empty passphrase", hint="--no-passphrase says that this is wanted")
-    key = generate(prefix, passphrase, comment)
-    click.echo(f"{prefix}.key         private: keep it")
-    click.echo(f"{prefix}.pub         public: give it to those who check")
-    click.echo(f"{prefix}.in-toto.pub public, for rebuilderd and repro-threshold")
-    click.echo(f"key id {key.keyid}")
+    made = generate(prefix, passphrase, comment, unprotected=no_passphrase)
+    click.echo(f"{made.private}  private: keep it")
+    click.echo(f"{made.public}  public: give it to those who check")
+    click.echo(f"{made.in_toto}  public, as rebuilderd and repro-threshold read it")
+    click.echo(f"key id {made.key.keyid}")
     return 0
 
 
