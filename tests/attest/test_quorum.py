@@ -118,7 +118,7 @@ def test_built_once_counts_only_where_the_policy_takes_it(trusted: Trusted) -> N
 
 def link(person: Voiced, digest: str = GOOD, file: str = NAME) -> Offered:
     products = {file: {"sha512": "f" * 128, "sha256": digest}}
-    return Offered(f"{person.name}.link", make_link(file, {"recipe.lock": {"sha256": LOCK}}, products, person))
+    return Offered(f"{person.name}.link", make_link(file, {"recipe.lock": {"sha512": "f" * 128, "sha256": LOCK}}, products, person))
 
 
 def test_legacy_links(trusted: Trusted) -> None:
@@ -142,7 +142,7 @@ def test_links_need_a_key_that_counts_today(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("entry", "days_ago", "why"),
     [
-        ("valid_from = 2026-11-20", 5.5, "the key counts from 2026-11-20 on"),
+        ("valid_from = 2026-11-20", 5.6, "the key counts from 2026-11-20 on"),
         ("valid_from = 2026-11-20", 5.4, ""),
         ("valid_until = 2026-11-20", 4.4, "the key counted until 2026-11-20"),
         ("valid_until = 2026-11-20", 4.6, ""),
