@@ -15,7 +15,7 @@ FUZZ ?= 600
 REPRO := $(BIN)/repro $(if $(STORE),--store $(STORE))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help verify build test lint test-boot bench-build bench-compare fuzz clean setup setup-dev
+.PHONY: help verify build test lint test-boot quorum-demo bench-build bench-compare fuzz clean setup setup-dev
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | \
@@ -38,6 +38,10 @@ lint: setup-dev ## ruff (rules and format) and mypy --strict
 
 test-boot: setup-dev ## Only the tests that boot an image under QEMU
 	$(BIN)/python -m pytest -m boot
+
+quorum-demo: setup-dev ## Five rebuilders rebuild, sign and publish; a person counts, also where some of it is forged
+	@setup/host-packages.sh demo
+	$(BIN)/python -m demo.quorum
 
 bench-build: setup ## Build the same packages with live-build and with repro, and compare the times
 	@setup/host-packages.sh bench

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Have the host packages of a task: setup/host-packages.sh [--list] verify|test|bench
+# Have the host packages of a task: setup/host-packages.sh [--list] verify|test|bench|demo
 #
 # Looks whether each thing is there (a library, a program, a file), and installs what is missing through apt as
 # root or with sudo that asks no password; else prints the one line to type and fails. Does nothing where all is there.
@@ -12,7 +12,7 @@ export PATH LANG LC_ALL
 
 list=
 if [ "${1:-}" = --list ]; then list=yes; shift; fi
-case "${1:-}" in verify | test | bench) task=$1 ;; *) echo "usage: $0 [--list] verify|test|bench" >&2; exit 2 ;; esac
+case "${1:-}" in verify | test | bench | demo) task=$1 ;; *) echo "usage: $0 [--list] verify|test|bench|demo" >&2; exit 2 ;; esac
 
 missing=()  # of each thing, the packages that hold it: names of several releases, split by |
 welcome=()  # the same for what is of use and can be done without
@@ -56,6 +56,9 @@ if [ "$task" = test ]; then
   file /usr/lib/grub/i386-pc/boot_hybrid.img grub-pc-bin
   file /usr/lib/grub/x86_64-efi/moddep.lst grub-efi-amd64-bin
   file '/usr/share/OVMF/OVMF_CODE*.fd' ovmf
+fi
+if [ "$task" = demo ]; then
+  file '/usr/lib/*/faketime/libfaketime.so.1' libfaketime
 fi
 if [ "$task" = bench ]; then
   program lb live-build

@@ -118,7 +118,9 @@ def test_built_once_counts_only_where_the_policy_takes_it(trusted: Trusted) -> N
 
 def link(person: Voiced, digest: str = GOOD, file: str = NAME) -> Offered:
     products = {file: {"sha512": "f" * 128, "sha256": digest}}
-    return Offered(f"{person.name}.link", make_link(file, {"recipe.lock": {"sha512": "f" * 128, "sha256": LOCK}}, products, person))
+    return Offered(
+        f"{person.name}.link", make_link(file, {"recipe.lock": {"sha512": "f" * 128, "sha256": LOCK}}, products, person)
+    )
 
 
 def test_legacy_links(trusted: Trusted) -> None:

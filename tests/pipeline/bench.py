@@ -30,8 +30,8 @@ MAIN = (
 # An ordinary user that is known in a mount namespace of our own only: the host's accounts stay as they are.
 USER, UID, IDS = "repro-test", 61234, 1_600_000_000
 _DISGUISE = (
-    'for file in passwd subuid subgid; do mount --bind "$0/$file" "/etc/$file"; done; '
-    f'exec setpriv --reuid={UID} --regid={UID} --clear-groups -- "$@"'
+    'for file in passwd subuid subgid; do mount --bind "$0/$file" "/etc/$file"; done; uid=$1; shift; '
+    'exec setpriv --reuid="$uid" --regid="$uid" --clear-groups -- "$@"'
 )
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "pip*", "setuptools*", "mypy*", "*mypyc*", "ruff*", "hypothesis*")
 
@@ -100,7 +100,7 @@ class Bench:
         self.me = Person(pwd.getpwuid(os.getuid()).pw_name, sys.executable)
         self.temporary = self.new_folder("tmp")
         self.temporary.chmod(0o1777)
-        self._library: Path | None = None
+        self._python: Path | None = None
 
     def close(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -128,15 +128,16 @@ class Bench:
                     os.chown(os.path.join(parent, entry), owner, owner)
         return target
 
-    def ordinary(self) -> Person:
-        """Somebody without privilege who has subordinate ids."""
+    def ordinary(self, number: int = 0) -> Person:
+        """Somebody without privilege who has subordinate ids; another one for each `number`."""
         if os.getuid():
             return self.me
-        faces = self.new_folder("faces")
+        user, uid, ids = f"{USER}{number or ''}", UID + number, IDS + 65536 * number
+        faces = self.new_folder(f"faces-{number}")
         for name, line in (
-            ("passwd", f"{USER}:x:{UID}:{UID}::/nonexistent:/bin/sh"),
-            ("subuid", f"{USER}:{IDS}:65536"),
-            ("subgid", f"{USER}:{IDS}:65536"),
+            ("passwd", f"{user}:x:{uid}:{uid}::/nonexistent:/bin/sh"),
+            ("subuid", f"{user}:{ids}:65536"),
+            ("subgid", f"{user}:{ids}:65536"),
         ):
             with contextlib.suppress(FileNotFoundError):
                 shutil.copyfile(f"/etc/{name}", faces / name)
@@ -144,8 +145,9 @@ class Bench:
                 file.write(f"{line}\n")
             if not os.path.exists(f"/etc/{name}"):
                 pytest.skip(f"host: there is no /etc/{name} to put ours in the place of")
-        prefix = ("unshare", "--mount", "sh", "-ec", _DISGUISE, str(faces))
-        person = Person(USER, str(self._open_python() / "bin" / "python"), prefix, UID)
+        prefix = ("unshare", "--mount", "sh", "-ec", _DISGUISE, str(faces), str(uid))
+        self._python = self._python or self._open_python()
+        person = Person(user, str(self._python / "bin" / "python"), prefix, uid)
         probe = self.run("--version", person=person, clone=self.folder)
         if probe.returncode:
             pytest.skip(f"host: no Python here that an ordinary user may run: {probe.stderr}")

@@ -1,0 +1,1 @@
+"""Whole journeys, run for real and printed as a transcript."""
