@@ -1,0 +1,1 @@
+"""Statements that a rebuilder signs and others check: keys, envelopes, links."""
