@@ -74,13 +74,14 @@ def encode(statement: Statement) -> bytes:
     run = fields["run"]
     run["signed"] = statement.run.signed.strftime(_TIME)
     run["expires"] = statement.run.expires.strftime(_TIME) if statement.run.expires else None
-    return wrap(statement.subjects, PREDICATE_TYPE, {"schema": SCHEMA, **fields})
+    about = [{"name": subject.name, "digest": {"sha256": subject.sha256}} for subject in statement.subjects]
+    return wrap(about, PREDICATE_TYPE, {"schema": SCHEMA, **fields})
 
 
-def wrap(subjects: Sequence[Subject], predicate_type: str, predicate: Mapping[str, Any]) -> bytes:
-    """An in-toto Statement v1 of any predicate, as canonical JSON."""
-    about = [{"name": subject.name, "digest": {"sha256": subject.sha256}} for subject in subjects]
-    return canonical_json({"_type": TYPE, "subject": about, "predicateType": predicate_type, "predicate": predicate})
+def wrap(subjects: Sequence[Mapping[str, Any]], predicate_type: str, predicate: Mapping[str, Any]) -> bytes:
+    """An in-toto Statement v1 of any predicate about `subjects` (ResourceDescriptors), as canonical JSON."""
+    document = {"_type": TYPE, "subject": subjects, "predicateType": predicate_type, "predicate": predicate}
+    return canonical_json(document)
 
 
 def decode(payload: bytes, where: str) -> Statement:

@@ -15,6 +15,7 @@ from repro.attest.link import make_link
 from repro.attest.provenance import PREDICATE_TYPE, provenance
 from repro.attest.results import Results, statement_of
 from repro.attest.signers import Signer
+from repro.attest.statements import statement as about
 from repro.attest.trusted import Trusted
 from repro.model import lock as locks
 from repro.model import statement
@@ -24,7 +25,6 @@ from repro.model.errors import InvalidInput
 from repro.model.lock import Lock
 from repro.model.policy import Target
 from repro.model.quorum import Quorum
-from repro.model.statement import Subject
 from repro.pipeline.loading import Loaded, lock_digest
 from repro.system.hashing import digests_of
 from repro.system.http import Http
@@ -55,10 +55,10 @@ def attest(
     byproducts = (results.build, Artifact(f"{name}.cdx.json", "bom", len(bill), hashlib.sha256(bill).hexdigest()))
     builder = f"urn:repro:key:{signer.key.keyid}"
     predicate = provenance(results.first, lock, loaded.pins, builder=builder, byproducts=byproducts)
-    subjects = [Subject(artifact.name, artifact.sha256) for artifact in claim.artifacts]
+    origin = about(claim.artifacts, PREDICATE_TYPE, predicate)
     documents = {
         f"{name}.rebuild.intoto.json": seal(statement.encode(said), IN_TOTO, [signer]),
-        f"{name}.provenance.intoto.json": seal(statement.wrap(subjects, PREDICATE_TYPE, predicate), IN_TOTO, [signer]),
+        f"{name}.provenance.intoto.json": seal(origin, IN_TOTO, [signer]),
         f"{name}.cdx.json": bill,
     }
     if said.verdict == IDENTICAL and signer.key.kind == "ed25519":

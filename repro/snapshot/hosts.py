@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from debian.deb822 import Deb822
 
@@ -46,6 +46,18 @@ def snapshot_base(environment: Mapping[str, str] = os.environ) -> str:
     """The snapshot archive's base address, REPRO_SNAPSHOT_URL or its own; no slash at the end."""
     given = environment.get("REPRO_SNAPSHOT_URL")
     return _checked(given, "REPRO_SNAPSHOT_URL").rstrip("/") if given else SNAPSHOT
+
+
+def snapshot_url(archive: str, timestamp: str, path: str, base: str = SNAPSHOT) -> str:
+    """Where the snapshot archive at `base` serves `path` of `archive` as of `timestamp`. Raises as `quoted` does."""
+    return f"{base}/archive/{archive}/{timestamp}/{quoted(path)}"
+
+
+def quoted(path: str) -> str:
+    """`path` below an archive's root as it stands in an address. Raises InvalidInput where it leaves the archive."""
+    if ".." in path.split("/"):
+        raise InvalidInput(f"{path!r} leaves the archive")
+    return quote(path, safe="/")
 
 
 def apt_uris(apt: Path) -> list[str]:

@@ -12,9 +12,9 @@ from datetime import timedelta
 from typing import Protocol
 from urllib.parse import quote
 
-from repro.model.errors import InvalidInput, Unavailable
+from repro.model.errors import Unavailable
 from repro.model.pin import TIMESTAMP, Pin, parse_timestamp
-from repro.snapshot.hosts import Mirrors
+from repro.snapshot.hosts import Mirrors, quoted, snapshot_url
 from repro.system.http import Http, HttpProblem
 
 POLITE = 1.5  # seconds between two requests that a snapshot archive tolerates, by experience
@@ -68,7 +68,7 @@ class Mirror:
         return archive == self._archive
 
     def urls(self, archive: str, path: str, timestamp: str) -> Iterator[str]:
-        yield f"{self.name}/{_quoted(path)}"
+        yield f"{self.name}/{quoted(path)}"
 
     def wait(self, seconds: float = 0) -> None:
         """Sleep `seconds`, spread a little so that workers do not come back all at once."""
@@ -102,7 +102,7 @@ class SnapshotArchive:
             yield self.url(archive, path, later)
 
     def url(self, archive: str, path: str, timestamp: str) -> str:
-        return f"{self.name}/archive/{archive}/{timestamp}/{_quoted(path)}"
+        return snapshot_url(archive, timestamp, path, self.name)
 
     def wait(self, seconds: float = 0) -> None:
         """Sleep until it is this caller's turn, and at least `seconds` if that is longer."""
@@ -176,12 +176,6 @@ def wanted_suite_file(pin: Pin, path: str, size: int, sha256: str) -> Wanted:
     named = f"dists/{pin.suite}/{path}"
     hashed = f"{named.rpartition('/')[0]}/by-hash/SHA256/{sha256}"
     return Wanted(sha256, size, pin.archive, hashed, pin.timestamp, f"{pin.name} {path}", (named,))
-
-
-def _quoted(path: str) -> str:
-    if ".." in path.split("/"):
-        raise InvalidInput(f"{path!r} leaves the archive")
-    return quote(path, safe="/")
 
 
 def _is_timestamp(text: str) -> bool:

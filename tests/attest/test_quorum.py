@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from repro.attest.envelope import IN_TOTO, seal
 from repro.attest.link import make_link
-
 from repro.attest.quorum import count
 from repro.attest.reading import Offered
 from repro.attest.trusted import Trusted, load_policy
@@ -241,7 +241,7 @@ def test_a_signature_over_something_else(trusted: Trusted) -> None:
     assert only(counted(trusted, altered(good, payloadType="text/plain"))).forged
     wrong_type = Offered("x", seal(statement.encode(got()), "application/vnd.in-toto+json; charset=utf-8", [ALICE]))
     assert "payload type" in only(counted(trusted, wrong_type)).reason
-    provenance = statement.wrap(got().subjects, "https://slsa.dev/provenance/v1", {"buildDefinition": {}})
+    provenance = statement.wrap([{"name": NAME}], "https://slsa.dev/provenance/v1", {"buildDefinition": {}})
     voice = only(counted(trusted, Offered("x", seal(provenance, IN_TOTO, [ALICE]))))
     assert (voice.standing, voice.rebuilder) == (UNKNOWN, "alice")
     rubbish = only(counted(trusted, Offered("x", seal(b'{"_type": 1}', IN_TOTO, [ALICE]))))
