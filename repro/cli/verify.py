@@ -1,11 +1,13 @@
-"""`repro verify RECIPE`: rebuild under other conditions and say whether the bits are the same."""
+"""`repro verify [RECIPE]...`: rebuild under other conditions and say whether the bits are the same."""
 
 from __future__ import annotations
 
 import contextlib
 import re
 import time
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,6 +18,7 @@ from repro.cli.options import BACKEND_OPTION, OUTPUT_OPTION, output_folder, work
 from repro.cli.project import find_project
 from repro.cli.reports import REPORT_OPTION, show, write_file, write_reports
 from repro.cli.results import clear_results
+from repro.cli.several import verify_each
 from repro.model import comparison as comparisons
 from repro.model import record as records
 from repro.model import verification as verifications
@@ -31,7 +34,10 @@ _DIGEST = re.compile(r"sha256:([0-9a-fA-F]{64})")
 
 
 @click.command("verify")
-@click.argument("recipe")
+@click.argument("recipes", nargs=-1, metavar="[RECIPE]...")
+@click.option(
+    "--changed-since", metavar="REV", help="Leave out what no change since the merge base of REV and HEAD can touch."
+)
 @click.option("--against", metavar="FILE|URL|sha256:HEX", help="Rebuild once and compare with this instead.")
 @click.option("--rebuilds", type=click.IntRange(1, 20), default=2, show_default=True, help="How often to rebuild.")
 @click.option(
@@ -48,7 +54,23 @@ _DIGEST = re.compile(r"sha256:([0-9a-fA-F]{64})")
 @BACKEND_OPTION
 @REPORT_OPTION
 @pass_context
-def command(
+def command(context: Context, /, recipes: tuple[str, ...], changed_since: str | None, **options: Any) -> int:
+    """Rebuild each RECIPE from its pins and say, with evidence, whether the bits are the same.
+
+    By default it is built twice, the second time with every factor of the environment changed that can be, and
+    both are compared with each other and with the published digest. Results are in out/RECIPE.
+
+    \b
+    Example:
+      repro verify minimal
+      repro verify --changed-since origin/main
+      repro verify minimal --against sha256:…
+      repro verify minimal --against https://mirror.example.org/minimal.iso
+    """
+    return verify_each(partial(_verify, context), recipes, changed_since, options)
+
+
+def _verify(
     context: Context,
     recipe: str,
     against: str | None,
@@ -60,17 +82,6 @@ def command(
     backend: str,
     reports: tuple[tuple[str, Path], ...],
 ) -> int:
-    """Rebuild RECIPE from its pins and say, with evidence, whether the bits are the same.
-
-    By default it is built twice, the second time with every factor of the environment changed that can be, and
-    both are compared with each other and with the published digest. Results are in out/RECIPE.
-
-    \b
-    Example:
-      repro verify minimal
-      repro verify minimal --against sha256:…
-      repro verify minimal --against https://mirror.example.org/minimal.iso
-    """
     project = find_project()
     loaded = pipeline.load(project, recipe)
     lock = pipeline.read_lock(loaded)

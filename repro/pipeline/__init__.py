@@ -4,6 +4,7 @@ A module a part of the journey; `cli` says `pipeline.VERB`.
 """
 
 from repro.pipeline.building import Rebuild, build
+from repro.pipeline.changed import changed_recipes
 from repro.pipeline.loading import Loaded, Workplace, fetch, load, lock_digest, make_lock, read_lock
 from repro.pipeline.verifying import (
     Verification,
@@ -22,6 +23,7 @@ __all__ = [
     "Workplace",
     "all_factors",
     "build",
+    "changed_recipes",
     "fetch",
     "found",
     "load",
