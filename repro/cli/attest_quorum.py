@@ -14,9 +14,9 @@ from repro.attest.reading import Heard, hear
 from repro.attest.trusted import load_policy, read_keys
 from repro.cli.context import Context, pass_context
 from repro.cli.project import find_project
+from repro.cli.trust import demand
 from repro.model import quorum as quorums
 from repro.model.errors import IntegrityFailure, InvalidInput, PolicyNotMet
-from repro.model.quorum import Quorum
 from repro.model.text import printable, readable_json
 from repro.report import quorum as text
 from repro.system.hashing import sha256_file
@@ -58,16 +58,7 @@ def quorum(
         sys.stdout.flush()
     else:
         click.echo(text.render(found), nl=False)
-    demand(found, quiet=not as_json)
-    return 0
-
-
-def demand(found: Quorum, *, quiet: bool = False) -> None:
-    """Raises PolicyNotMet where `found` is not met, IntegrityFailure where signatures are wrong besides."""
-    if found.met:
-        return
-    kind = IntegrityFailure if found.forged else PolicyNotMet
-    raise kind(text.answer(found), hint="" if quiet else "the reason of each is in the list")
+    return demand(found)
 
 
 @click.command("verify")

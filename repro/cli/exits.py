@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
+
 from repro.model import errors
 from repro.model.comparison import DIFFERENT, IDENTICAL, INCONCLUSIVE
 
@@ -19,9 +22,24 @@ _ERRORS: dict[type[errors.ReproError], int] = {
     errors.PolicyNotMet: 6,
     errors.Inconclusive: 7,
 }
+# Of several recipes, the worst first: what ended it all, then what gave no verdict (first what may be an attack, then
+# what only a person can mend, last what another try may mend), then bad news, then none. ci/gate.sh goes by it too.
+WORST = (EXIT_INTERRUPTED, 5, 2, 3, EXIT_UNAVAILABLE, EXIT_DIFFERENT, 6, 7, 0)
 VERDICTS = {IDENTICAL: 0, DIFFERENT: EXIT_DIFFERENT, INCONCLUSIVE: 7}
 
 
 def exit_code(error: errors.ReproError) -> int:
     """The exit code of the nearest class in `error`'s ancestry."""
     return next((_ERRORS[kind] for kind in type(error).__mro__ if kind in _ERRORS), EXIT_BUG)
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The one of `codes` that stands first in `WORST`; 0 where there are none."""
+    return min(codes, key=WORST.index, default=0)
+
+
+def complain(error: errors.ReproError, about: str = "") -> None:
+    """Say on standard error what failed and what to do."""
+    print(f"repro: {about}{error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {error.hint}", file=sys.stderr)

@@ -13,7 +13,7 @@ import click
 
 from repro import __version__
 from repro.cli.context import Context, default_store
-from repro.cli.exits import EXIT_BUG, EXIT_INTERRUPTED, EXIT_PIPE, EXIT_UNAVAILABLE, exit_code
+from repro.cli.exits import EXIT_BUG, EXIT_INTERRUPTED, EXIT_PIPE, EXIT_UNAVAILABLE, complain, exit_code
 from repro.model.errors import BuildFailed, ReproError
 from repro.system.progress import observer
 
@@ -102,7 +102,7 @@ def main() -> None:
         error.show()
         code = 2
     except ReproError as error:
-        _complain(error)
+        complain(error)
         code = exit_code(error)
     except (KeyboardInterrupt, click.Abort):
         print("repro: interrupted; what was finished is kept", file=sys.stderr)
@@ -123,12 +123,6 @@ def _run() -> int:
         result = cli.invoke(ctx)
     sys.stdout.flush()
     return result if isinstance(result, int) else 0
-
-
-def _complain(error: ReproError) -> None:
-    print(f"repro: {error.message}", file=sys.stderr)
-    if error.hint:
-        print(f"hint: {error.hint}", file=sys.stderr)
 
 
 def _output_failed(error: OSError) -> int:

@@ -1,7 +1,8 @@
-"""The part of `verify` that asks others: the quorum of a policy on the artifact at hand."""
+"""The part of `verify` that looks at others: what to compare with, and the quorum of a policy on it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,11 +11,14 @@ import click
 from repro import pipeline
 from repro.attest.trusted import Trusted
 from repro.cli.context import Context
+from repro.model.errors import IntegrityFailure, InvalidInput, PolicyNotMet, Unavailable
 from repro.model.lock import Lock
 from repro.model.quorum import Quorum
 from repro.report import quorum as text
 from repro.system.hashing import sha256_file
 from repro.system.http import Http
+
+_DIGEST = re.compile(r"sha256:([0-9a-fA-F]{64})")
 
 QUORUM_OPTION = click.option(
     "--quorum",
@@ -41,7 +45,7 @@ def ask_others(
     sources: Sequence[str],
     own: Path | None = None,
 ) -> Quorum:
-    """The quorum on `artifact`, a file or a SHA-256, among statements about the recipe's very lock.
+    """The quorum on `artifact`, a file or a SHA-256, among statements about the recipe's very lock; it is shown.
 
     `own` is a statement of ours that is counted among the others. Raises as `pipeline.hold_quorum` does.
     """
@@ -54,9 +58,42 @@ def ask_others(
         lock_sha256=pipeline.lock_digest(lock),
     )
     http = Http(offline=context.offline)
-    return pipeline.hold_quorum(trusted, target, sources, http, context.observer, own=own)
-
-
-def show_quorum(found: Quorum) -> None:
-    """The quorum as text on standard output."""
+    found = pipeline.hold_quorum(trusted, target, sources, http, context.observer, own=own)
     click.echo(text.render(found), nl=False)
+    return found
+
+
+def demand(found: Quorum) -> int:
+    """0, where `found` is met. Raises PolicyNotMet where it is not, IntegrityFailure where signatures are wrong too."""
+    if found.met:
+        return 0
+    kind = IntegrityFailure if found.forged else PolicyNotMet
+    raise kind(text.answer(found), hint="the list has the reason of each")
+
+
+def fetch_other(against: str, folder: Path, context: Context) -> Path | str:
+    """What `--against` names: a file (fetched into `folder` where it is an address), or a SHA-256.
+
+    Raises InvalidInput where there is no such file, and what fetching raises.
+    """
+    if match := _DIGEST.fullmatch(against):
+        return match[1].lower()
+    if not against.startswith(("http://", "https://")):
+        path = Path(against)
+        if not path.is_file():
+            hint = "give a file, an address that begins with http, or sha256: and 64 hex digits"
+            raise InvalidInput(f"--against: {against} is not a file", hint=hint)
+        return path
+    target = folder / "against"
+    with (
+        Http(offline=context.offline).stream(against) as body,
+        context.observer.task("fetching what to compare with", unit="bytes") as task,
+    ):
+        try:
+            with open(target, "wb") as file:
+                for chunk in body.chunks():
+                    file.write(chunk)
+                    task.advance(len(chunk))
+        except OSError as error:
+            raise Unavailable(f"cannot write {target}: {error.strerror}") from error
+    return target

@@ -1,39 +1,49 @@
-"""`repro verify RECIPE`: rebuild under other conditions and say whether the bits are the same."""
+"""`repro verify [RECIPE]...`: rebuild under other conditions and say whether the bits are the same."""
 
 from __future__ import annotations
 
 import contextlib
-import re
 import time
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
 from repro import pipeline
+from repro.attest.results import read_results
+from repro.attest.trusted import load_policy
 from repro.cli.context import Context, pass_context
 from repro.cli.exits import EXIT_INTERRUPTED, VERDICTS
 from repro.cli.options import BACKEND_OPTION, OUTPUT_OPTION, output_folder, workplace
 from repro.cli.project import find_project
 from repro.cli.reports import REPORT_OPTION, show, write_file, write_reports
 from repro.cli.results import clear_results
+from repro.cli.several import verify_each
+from repro.cli.signing import PASSPHRASE_OPTION, SIGN_OPTION, VALID_OPTION, lifetime, open_key, write_documents
+from repro.cli.trust import QUORUM_OPTION, STATEMENTS_OPTION, ask_others, demand, fetch_other
 from repro.model import comparison as comparisons
 from repro.model import record as records
 from repro.model import verification as verifications
 from repro.model.comparison import IDENTICAL
-from repro.model.errors import InvalidInput, Unavailable
 from repro.model.text import human_size
 from repro.report import terminal
 from repro.sandbox.backend import choose
-from repro.system.http import Http
 from repro.system.memory import PeakMemory
-
-_DIGEST = re.compile(r"sha256:([0-9a-fA-F]{64})")
 
 
 @click.command("verify")
-@click.argument("recipe")
+@click.argument("recipes", nargs=-1, metavar="[RECIPE]...")
+@click.option(
+    "--changed-since", metavar="REV", help="Leave out what no change since the merge base of REV and HEAD can touch."
+)
 @click.option("--against", metavar="FILE|URL|sha256:HEX", help="Rebuild once and compare with this instead.")
-@click.option("--rebuilds", type=click.IntRange(1, 20), default=2, show_default=True, help="How often to rebuild.")
+@click.option(
+    "--rebuilds",
+    type=click.IntRange(1, 20),
+    metavar="N",
+    help="How often to rebuild.  [default: 2; once with --against, and not at all where --quorum is given too]",
+)
 @click.option(
     "--vary",
     "factors",
@@ -44,23 +54,17 @@ _DIGEST = re.compile(r"sha256:([0-9a-fA-F]{64})")
 )
 @click.option("--deep/--shallow", default=True, show_default=True, help="Have diffoscope explain what diverges.")
 @click.option("--publish", is_flag=True, help="When the rebuilds agree, write the result to reports/RECIPE.json.")
+@QUORUM_OPTION
+@STATEMENTS_OPTION
+@SIGN_OPTION
+@VALID_OPTION
+@PASSPHRASE_OPTION
 @OUTPUT_OPTION
 @BACKEND_OPTION
 @REPORT_OPTION
 @pass_context
-def command(
-    context: Context,
-    recipe: str,
-    against: str | None,
-    rebuilds: int,
-    factors: tuple[str, ...],
-    deep: bool,
-    publish: bool,
-    output: Path | None,
-    backend: str,
-    reports: tuple[tuple[str, Path], ...],
-) -> int:
-    """Rebuild RECIPE from its pins and say, with evidence, whether the bits are the same.
+def command(context: Context, /, recipes: tuple[str, ...], changed_since: str | None, **options: Any) -> int:
+    """Rebuild each RECIPE from its pins and say, with evidence, whether the bits are the same.
 
     By default it is built twice, the second time with every factor of the environment changed that can be, and
     both are compared with each other and with the published digest. Results are in out/RECIPE.
@@ -68,18 +72,47 @@ def command(
     \b
     Example:
       repro verify minimal
+      repro verify --changed-since origin/main
       repro verify minimal --against sha256:…
       repro verify minimal --against https://mirror.example.org/minimal.iso
+      repro verify minimal --against minimal.iso --quorum policy.toml
+      repro verify minimal --sign agent:rebuilder.pub
     """
+    return verify_each(partial(_verify, context), recipes, changed_since, options)
+
+
+def _verify(
+    context: Context,
+    recipe: str,
+    against: str | None,
+    rebuilds: int | None,
+    factors: tuple[str, ...],
+    deep: bool,
+    publish: bool,
+    output: Path | None,
+    backend: str,
+    reports: tuple[tuple[str, Path], ...],
+    policy: Path | None,
+    statements: tuple[str, ...],
+    key: str | None,
+    valid_for: int | None,
+    passphrase_file: Path | None,
+) -> int:
     project = find_project()
     loaded = pipeline.load(project, recipe)
     lock = pipeline.read_lock(loaded)
+    trusted = load_policy(policy) if policy else None  # what is wrong with policy or key is said before the building
+    signer = open_key(key, passphrase_file) if key else None
+    if trusted and against and not (rebuilds or signer):
+        with output_folder(output, recipe) as folder:
+            image = fetch_other(against, folder, context)
+            return demand(ask_others(context, trusted, loaded, lock, image, statements))
     chosen = choose(backend)
     place = workplace(context)
     began = time.monotonic()
     with output_folder(output, recipe) as folder, PeakMemory() as memory:
         clear_results(folder)
-        other = _other(against, folder, context) if against else None
+        other = fetch_other(against, folder, context) if against else None
         pipeline.fetch(loaded, lock, place)
         if other is not None:
             result = pipeline.verify_against(loaded, lock, place, folder, backend=chosen, other=other, deep=deep)
@@ -90,7 +123,7 @@ def command(
                 place,
                 folder,
                 backend=chosen,
-                rebuilds=rebuilds,
+                rebuilds=rebuilds or 2,
                 factors=factors or pipeline.all_factors(),
                 published=None if publish else pipeline.read_published(project, recipe),
                 deep=deep,
@@ -102,36 +135,22 @@ def command(
         if publish and result.verdict == IDENTICAL:
             claim = next(iter(result.rebuilds.values())).record.claim
             _publish(project.reports / f"{recipe}.json", pipeline.publish(claim, lock.source_date_epoch))
+        if signer:
+            documents = pipeline.attest(read_results(folder), loaded, lock, signer, valid_for=lifetime(valid_for))
+            write_documents(folder, documents)
     for comparison in result.comparisons:
         show(comparison)
     click.echo(text)
     click.echo(f"results in {folder}; {time.monotonic() - began:.0f} s, peak memory {human_size(memory.bytes)}")
-    interrupted = any(comparison.interrupted for comparison in result.comparisons)
-    return EXIT_INTERRUPTED if interrupted else VERDICTS[result.verdict]
-
-
-def _other(against: str, folder: Path, context: Context) -> Path | str:
-    if match := _DIGEST.fullmatch(against):
-        return match[1].lower()
-    if not against.startswith(("http://", "https://")):
-        path = Path(against)
-        if not path.is_file():
-            hint = "give a file, an address that begins with http, or sha256: and 64 hex digits"
-            raise InvalidInput(f"--against: {against} is not a file", hint=hint)
-        return path
-    target = folder / "against"
-    with (
-        Http(offline=context.offline).stream(against) as body,
-        context.observer.task("fetching what to compare with", unit="bytes") as task,
-    ):
-        try:
-            with open(target, "wb") as file:
-                for chunk in body.chunks():
-                    file.write(chunk)
-                    task.advance(len(chunk))
-        except OSError as error:
-            raise Unavailable(f"cannot write {target}: {error.strerror}") from error
-    return target
+    if any(comparison.interrupted for comparison in result.comparisons):
+        return EXIT_INTERRUPTED
+    code = VERDICTS[result.verdict]
+    if trusted:
+        artifact = other or next(iter(result.rebuilds.values())).files[0]
+        own = folder / pipeline.STATEMENT.format(recipe) if signer else None
+        found = ask_others(context, trusted, loaded, lock, artifact, statements, own)
+        return code or demand(found)
+    return code
 
 
 def _summary(result: pipeline.Verification) -> str:

@@ -3,8 +3,9 @@
 A module a part of the journey; `cli` says `pipeline.VERB`.
 """
 
-from repro.pipeline.attesting import attest, complete, hold_quorum
+from repro.pipeline.attesting import STATEMENT, attest, complete, hold_quorum
 from repro.pipeline.building import Rebuild, build
+from repro.pipeline.changed import changed_recipes
 from repro.pipeline.loading import Loaded, Workplace, fetch, load, lock_digest, make_lock, read_lock
 from repro.pipeline.verifying import (
     Verification,
@@ -17,6 +18,7 @@ from repro.pipeline.verifying import (
 )
 
 __all__ = [
+    "STATEMENT",
     "Loaded",
     "Rebuild",
     "Verification",
@@ -24,6 +26,7 @@ __all__ = [
     "all_factors",
     "attest",
     "build",
+    "changed_recipes",
     "complete",
     "fetch",
     "found",

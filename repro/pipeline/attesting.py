@@ -30,6 +30,7 @@ from repro.system.hashing import digests_of
 from repro.system.http import Http
 from repro.system.progress import Observer
 
+STATEMENT = "{}.rebuild.intoto.json"  # of a recipe, in its output folder
 _LINKED = ("sha512", "sha256")  # the hashes that rebuilderd puts into a link
 
 
@@ -57,7 +58,7 @@ def attest(
     predicate = provenance(results.first, lock, loaded.pins, builder=builder, byproducts=byproducts)
     origin = about(claim.artifacts, PREDICATE_TYPE, predicate)
     documents = {
-        f"{name}.rebuild.intoto.json": seal(statement.encode(said), IN_TOTO, [signer]),
+        STATEMENT.format(name): seal(statement.encode(said), IN_TOTO, [signer]),
         f"{name}.provenance.intoto.json": seal(origin, IN_TOTO, [signer]),
         f"{name}.cdx.json": bill,
     }

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.pipeline.bench import MAIN
 from tests.schemas import check
-from tests.snapshot.world import World
+from tests.snapshot.world import Server, World
 
-# The second picture is that of a build with another umask. SLOW is where to sleep, in a program that we started.
+# The second picture is that of a build with another umask; SECOND_NAME is that of the recipe NAME alone. SLOW is where
+# to sleep, in a program that we started; BROKEN is the recipe whose build fails.
 CANNED = f"""
 import os, shutil
 from repro.pipeline import building, verifying
 from repro.image.build import Built
+from repro.model.errors import BuildFailed
 from repro.system.run import run
 
 def image(order, environment, backend, *, folder, log, observer, **_):
@@ -24,8 +29,12 @@ def image(order, environment, backend, *, folder, log, observer, **_):
     with observer.task("root file system"):
         if os.environ.get("SLOW") == ("second" if varied else "first"):
             run(["sleep", "300"])
-    target = folder / (order.recipe.name + ".squashfs")
-    shutil.copyfile(os.environ["SECOND" if varied else "FIRST"], target)
+    name = order.recipe.name
+    if os.environ.get("BROKEN") == name:
+        raise BuildFailed("the build step failed", hint="this is a test")
+    target = folder / (name + ".squashfs")
+    second = os.environ.get("SECOND_" + name, os.environ["SECOND"])
+    shutil.copyfile(second if varied else os.environ["FIRST"], target)
     return Built((target,), {{}}, ())
 
 def compare(*args, **kwargs):
@@ -58,6 +67,13 @@ class Canned:
                 check=True,
                 capture_output=True,
             )
+
+    def another(self, name: str) -> None:
+        """The recipe `name`, the same as `tiny` but for that."""
+        folder = self.project / "recipes" / name
+        shutil.copytree(self.project / "recipes/tiny", folder)
+        lock = folder / "recipe.lock"
+        lock.write_text(lock.read_text().replace('recipe = "tiny"', f'recipe = "{name}"'))
 
     @property
     def out(self) -> Path:
@@ -94,3 +110,15 @@ class Canned:
     def comparison(self, number: int = 1) -> Any:
         name = "comparison.json" if number == 1 else f"comparison-{number}.json"
         return check((self.out / name).read_bytes())
+
+
+def canned_project(folder: Path) -> Canned:
+    """A canned project in `folder`. Skips the test where mksquashfs is missing."""
+    if not shutil.which("mksquashfs"):
+        pytest.skip("mksquashfs is missing (package squashfs-tools)")
+    world = World(folder / "project", (100, 200))
+    with Server() as server:
+        server.files = world.tree()
+        done = world.run("fetch", "tiny", env=world.environment(f"{server.base}/debian"))
+        assert done.returncode == 0, done.stderr
+    return Canned(folder, world)

@@ -19,22 +19,13 @@ from typing import Any
 import pytest
 
 from tests.pipeline.bench import descendants, digest, survivors
-from tests.pipeline.canned import CANNED, Canned
+from tests.pipeline.canned import CANNED, Canned, canned_project
 from tests.schemas import check
-from tests.snapshot.world import Server, World
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Canned:
-    if not shutil.which("mksquashfs"):
-        pytest.skip("mksquashfs is missing (package squashfs-tools)")
-    folder = tmp_path_factory.mktemp("canned")
-    world = World(folder / "project", (100, 200))
-    with Server() as server:
-        server.files = world.tree()
-        done = world.run("fetch", "tiny", env=world.environment(f"{server.base}/debian"))
-        assert done.returncode == 0, done.stderr
-    return Canned(folder, world)
+    return canned_project(tmp_path_factory.mktemp("canned"))
 
 
 @pytest.fixture
