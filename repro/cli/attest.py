@@ -17,6 +17,7 @@ from repro.cli.project import find_project
 from repro.cli.signing import KEY_OPTION, PASSPHRASE_OPTION, VALID_OPTION, asker, lifetime, open_key, write_documents
 from repro.model.errors import InvalidInput
 from repro.model.text import readable_json
+from repro.pipeline import attesting
 
 
 @click.group("attest")
@@ -99,7 +100,7 @@ def create(
     if results.first.claim.recipe != recipe:
         raise InvalidInput(f"{folder} holds results of {results.first.claim.recipe}, not of {recipe}")
     signer = open_key(key, passphrase_file)
-    documents = pipeline.attest(results, loaded, pipeline.read_lock(loaded), signer, valid_for=lifetime(valid_for))
+    documents = attesting.attest(results, loaded, pipeline.read_lock(loaded), signer, valid_for=lifetime(valid_for))
     write_documents(folder, documents)
     if as_json:
         rows = [{"file": name, "size": len(data)} for name, data in sorted(documents.items())]

@@ -18,6 +18,7 @@ from repro.cli.trust import demand
 from repro.model import quorum as quorums
 from repro.model.errors import IntegrityFailure, InvalidInput, PolicyNotMet
 from repro.model.text import printable, readable_json
+from repro.pipeline import attesting
 from repro.report import quorum as text
 from repro.system.hashing import sha256_file
 from repro.system.http import Http
@@ -51,8 +52,8 @@ def quorum(
     trusted = load_policy(policy)
     name, digest = _asked(artifact)
     lock = pipeline.lock_digest(pipeline.read_lock(pipeline.load(find_project(), recipe))) if recipe else ""
-    target = pipeline.complete(trusted.policy.target, name=name, sha256=digest, recipe=recipe or "", lock_sha256=lock)
-    found = pipeline.hold_quorum(trusted, target, sources, Http(offline=context.offline), context.observer)
+    target = attesting.complete(trusted.policy.target, name=name, sha256=digest, recipe=recipe or "", lock_sha256=lock)
+    found = attesting.hold_quorum(trusted, target, sources, Http(offline=context.offline), context.observer)
     if as_json:
         sys.stdout.buffer.write(quorums.encode(found))
         sys.stdout.flush()

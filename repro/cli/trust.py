@@ -14,6 +14,7 @@ from repro.cli.context import Context
 from repro.model.errors import IntegrityFailure, InvalidInput, PolicyNotMet, Unavailable
 from repro.model.lock import Lock
 from repro.model.quorum import Quorum
+from repro.pipeline import attesting
 from repro.report import quorum as text
 from repro.system.hashing import sha256_file
 from repro.system.http import Http
@@ -47,10 +48,10 @@ def ask_others(
 ) -> Quorum:
     """The quorum on `artifact`, a file or a SHA-256, among statements about the recipe's very lock; it is shown.
 
-    `own` is a statement of ours that is counted among the others. Raises as `pipeline.hold_quorum` does.
+    `own` is a statement of ours that is counted among the others. Raises as `attesting.hold_quorum` does.
     """
     recipe = loaded.recipe
-    target = pipeline.complete(
+    target = attesting.complete(
         trusted.policy.target,
         name=f"{recipe.name}.{recipe.outputs[0]}",
         sha256=artifact if isinstance(artifact, str) else sha256_file(artifact),
@@ -58,7 +59,7 @@ def ask_others(
         lock_sha256=pipeline.lock_digest(lock),
     )
     http = Http(offline=context.offline)
-    found = pipeline.hold_quorum(trusted, target, sources, http, context.observer, own=own)
+    found = attesting.hold_quorum(trusted, target, sources, http, context.observer, own=own)
     click.echo(text.render(found), nl=False)
     return found
 

@@ -27,6 +27,7 @@ from repro.model import record as records
 from repro.model import verification as verifications
 from repro.model.comparison import IDENTICAL
 from repro.model.text import human_size
+from repro.pipeline import attesting
 from repro.report import terminal
 from repro.sandbox.backend import choose
 from repro.system.memory import PeakMemory
@@ -136,7 +137,7 @@ def _verify(
             claim = next(iter(result.rebuilds.values())).record.claim
             _publish(project.reports / f"{recipe}.json", pipeline.publish(claim, lock.source_date_epoch))
         if signer:
-            documents = pipeline.attest(read_results(folder), loaded, lock, signer, valid_for=lifetime(valid_for))
+            documents = attesting.attest(read_results(folder), loaded, lock, signer, valid_for=lifetime(valid_for))
             write_documents(folder, documents)
     for comparison in result.comparisons:
         show(comparison)
@@ -147,7 +148,7 @@ def _verify(
     code = VERDICTS[result.verdict]
     if trusted:
         artifact = other or next(iter(result.rebuilds.values())).files[0]
-        own = folder / pipeline.STATEMENT.format(recipe) if signer else None
+        own = folder / attesting.STATEMENT.format(recipe) if signer else None
         found = ask_others(context, trusted, loaded, lock, artifact, statements, own)
         return code or demand(found)
     return code

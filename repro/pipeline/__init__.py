@@ -1,9 +1,9 @@
 """The journey as verbs: load, lock, fetch, build, verify. The one place that wires rooms together.
 
-A module a part of the journey; `cli` says `pipeline.VERB`.
+A module a part of the journey; `cli` says `pipeline.VERB`. Only `pipeline.attesting` is imported by name: signing
+needs libraries that take a moment to load, and building does without them.
 """
 
-from repro.pipeline.attesting import STATEMENT, attest, complete, hold_quorum
 from repro.pipeline.building import Rebuild, build
 from repro.pipeline.changed import changed_recipes
 from repro.pipeline.loading import Loaded, Workplace, fetch, load, lock_digest, make_lock, read_lock
@@ -18,19 +18,15 @@ from repro.pipeline.verifying import (
 )
 
 __all__ = [
-    "STATEMENT",
     "Loaded",
     "Rebuild",
     "Verification",
     "Workplace",
     "all_factors",
-    "attest",
     "build",
     "changed_recipes",
-    "complete",
     "fetch",
     "found",
-    "hold_quorum",
     "load",
     "lock_digest",
     "make_lock",
