@@ -52,11 +52,6 @@ def _read(path: Path) -> bytes:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
                 raise InvalidInput(f"{path}: not a file")
-            if found.st_mode & 0o077:
-                raise InvalidInput(
-                    f"{path}: others may read this private key (mode {stat.S_IMODE(found.st_mode):04o})",
-                    hint=f"chmod 600 {path}, and think about whether somebody has",
-                )
             data = file.read(LARGEST + 1)
     except OSError as error:
         raise InvalidInput(f"{path}: the private key cannot be read: {error.strerror}") from error
@@ -64,6 +59,11 @@ def _read(path: Path) -> bytes:
         raise InvalidInput(f"{str(path)!r}: {error}") from error
     if len(data) > LARGEST:
         raise InvalidInput(f"{path}: larger than {LARGEST >> 20} MiB, so not a private key")
+    if found.st_mode & 0o077 and b"PRIVATE KEY" in data:
+        raise InvalidInput(
+            f"{path}: others may read this private key (mode {stat.S_IMODE(found.st_mode):04o})",
+            hint=f"chmod 600 {path}, and think about whether somebody has",
+        )
     return data
 
 

@@ -244,6 +244,7 @@ def test_a_quorum_from_files_folder_and_web(canned: Canned) -> None:
         image = canned.first.read_bytes()
         server.files["/tiny.squashfs"] = image
         server.files["/evil.squashfs"] = image[:-1] + bytes([image[-1] ^ 1])
+        shutil.rmtree(canned.out)
         ask = ("--quorum", "policy.toml", "--statements", f"{server.base}/public")
         done = canned.run("verify", "tiny", "--against", f"{server.base}/tiny.squashfs", *ask)
         assert done.returncode == 0, done.stdout + done.stderr
