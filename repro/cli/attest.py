@@ -48,7 +48,7 @@ def keygen(prefix: Path, comment: str, no_passphrase: bool, passphrase_file: Pat
     """
     if no_passphrase and passphrase_file:
         raise click.UsageError("--no-passphrase and --passphrase-file exclude each other")
-    passphrase = "" if no_passphrase else asker(passphrase_file, twice=True)(f"passphrase for {prefix}.key")
+    passphrase = "" if no_passphrase else asker(passphrase_file, twice=True)(f"Passphrase for {prefix}.key")
     if not passphrase and not no_passphrase:
         raise InvalidInput("an empty passphrase", hint="--no-passphrase says that this is wanted")
     made = generate(prefix, passphrase, comment, unprotected=no_passphrase)

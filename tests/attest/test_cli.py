@@ -207,7 +207,7 @@ def test_keys_and_passphrases(canned: Canned) -> None:
     for key, words in (
         (("--key", "keys/alice.key", "--passphrase-file", "wrong"), "passphrase"),
         (("--key", "keys/alice.key"), "there is no terminal to ask on"),
-        (("--key", "keys/alice.pub"), "public key"),
+        (("--key", "keys/alice.pub"), "not a private key"),
         (("--key", "keys/nobody.key"), "nobody.key"),
     ):
         done = canned.run("attest", "create", "tiny", *key)
