@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable
+from datetime import date
 from typing import Any, TypeVar
 
 from repro.model.errors import InvalidInput
@@ -75,6 +76,13 @@ def sha256(value: Any) -> str:
     if len(digest) != 64 or digest.strip("0123456789abcdef"):
         raise ValueError(f"{digest!r} is not a sha256")
     return digest
+
+
+def day(value: Any) -> str:
+    """`value`, a day as `2027-01-31`. Raises TypeError or ValueError."""
+    if date.fromisoformat(text(value)).isoformat() != value:
+        raise ValueError(f"{value!r} is not a day as 2027-01-31")
+    return text(value)
 
 
 def rows(value: Any, read: Callable[[Any], Value]) -> tuple[Value, ...]:
