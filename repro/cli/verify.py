@@ -5,16 +5,26 @@ from __future__ import annotations
 import contextlib
 import re
 import time
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import click
 
 from repro import pipeline
+from repro.cli.baseline import (
+    BASELINE_OPTION,
+    TODAY_OPTION,
+    exit_code,
+    gatekeeper,
+    refuse_alone,
+    update_options,
+    updating,
+)
 from repro.cli.context import Context, pass_context
-from repro.cli.exits import EXIT_INTERRUPTED, VERDICTS
 from repro.cli.options import BACKEND_OPTION, OUTPUT_OPTION, output_folder, workplace
 from repro.cli.project import find_project
-from repro.cli.reports import REPORT_OPTION, show, write_file, write_reports
+from repro.cli.reports import REPORT_OPTION, show, write_all_reports, write_file
 from repro.model import comparison as comparisons
 from repro.model import record as records
 from repro.model.comparison import IDENTICAL
@@ -44,6 +54,9 @@ _DIGEST = re.compile(r"sha256:([0-9a-fA-F]{64})")
 @click.option("--publish", is_flag=True, help="When the rebuilds agree, write the result to reports/RECIPE.json.")
 @OUTPUT_OPTION
 @BACKEND_OPTION
+@BASELINE_OPTION
+@update_options
+@TODAY_OPTION
 @REPORT_OPTION
 @pass_context
 def command(
@@ -56,6 +69,12 @@ def command(
     publish: bool,
     output: Path | None,
     backend: str,
+    baseline_path: Path | None,
+    update_baseline: bool,
+    owner: str | None,
+    reason: str | None,
+    expires: date | None,
+    today: date | None,
     reports: tuple[tuple[str, Path], ...],
 ) -> int:
     """Rebuild RECIPE from its pins and say, with evidence, whether the bits are the same.
@@ -63,14 +82,25 @@ def command(
     By default it is built twice, the second time with every factor of the environment changed that can be, and
     both are compared with each other and with the published digest. Results are in out/RECIPE.
 
+    With --baseline, the exit code is 0 where all that differs is known, 1 where anything is new, worse or expired, 7
+    where something could not be examined and nothing else fails (docs/gate.md). The verdict stays what it is.
+
     \b
     Example:
       repro verify minimal
       repro verify minimal --against sha256:…
       repro verify minimal --against https://mirror.example.org/minimal.iso
+      repro verify minimal --update-baseline --owner "the image team"
+      repro verify minimal --baseline known.toml --report junit=repro.xml
     """
     project = find_project()
     loaded = pipeline.load(project, recipe)
+    if update_baseline:
+        known = baseline_path or project.recipes / recipe / "baseline.toml"
+        keeper = updating(known, today, owner=owner, reason=reason, expires=expires)
+    else:
+        refuse_alone(owner=owner, reason=reason, expires=expires)
+        keeper = gatekeeper(baseline_path, today)
     lock = pipeline.read_lock(loaded)
     chosen = choose(backend)
     place = workplace(context)
@@ -92,10 +122,11 @@ def command(
                 published=None if publish else pipeline.read_published(project, recipe),
                 deep=deep,
             )
-        text = _summary(result)
+        keeper, said = keeper.updated(result.comparisons)
+        result = replace(result, comparisons=keeper.judged(result.comparisons))
+        text = "\n".join(filter(None, (said, _summary(result))))
         _write(result, folder, text)
-        for comparison in result.comparisons:
-            write_reports(comparison, reports)
+        write_all_reports(result.comparisons, reports)
         if publish and result.verdict == IDENTICAL:
             claim = next(iter(result.rebuilds.values())).record.claim
             _publish(project.reports / f"{recipe}.json", pipeline.publish(claim, lock.source_date_epoch))
@@ -103,8 +134,7 @@ def command(
         show(comparison)
     click.echo(text)
     click.echo(f"results in {folder}; {time.monotonic() - began:.0f} s, peak memory {human_size(memory.bytes)}")
-    interrupted = any(comparison.interrupted for comparison in result.comparisons)
-    return EXIT_INTERRUPTED if interrupted else VERDICTS[result.verdict]
+    return exit_code(result.comparisons, result.verdict, agrees=result.agrees)
 
 
 def _other(against: str, folder: Path, context: Context) -> Path | str:

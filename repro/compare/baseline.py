@@ -19,10 +19,11 @@ from repro.compare.leaves import only_text
 from repro.model.baseline import Baseline, Entry
 from repro.model.comparison import DIFFERENT, INCONCLUSIVE, Account, Comparison, Divergence, Row
 from repro.model.gate import EXPIRED, KNOWN, NEW, STATES, WORSE, Gate, Listed, Standing, Unexplained
+from repro.model.text import printable
 
 Location = tuple[str, ...]
 
-_BYTES = {"content", "structure"}  # aspects that say that bytes of the member itself differ
+BYTES = {"content", "structure"}  # aspects that say that bytes of the member itself differ
 _RANGES = Limits.ranges  # where a divergence has as many, there may be more
 _NAMELESS = "not accounted for"
 
@@ -131,7 +132,7 @@ class Judgement:
             why = [f"{crowd} members match, and {entry.members} may"]
         else:
             crowd = 0
-        over = f"expired on {entry.expires.isoformat()}" if self._today > entry.expires else ""
+        over = f"its last day was {entry.expires.isoformat()}" if self._today > entry.expires else ""
         if why:
             return Ruling(WORSE, number, "; ".join((*why, over) if over else why), crowd)
         return Ruling(EXPIRED if over else KNOWN, number, over)
@@ -199,17 +200,18 @@ def subjects(comparison: Comparison) -> Iterator[Subject]:
 def _subject(divergence: Divergence, unexplained: Mapping[str, int]) -> Subject:
     """A divergence with the unexplained bytes of the container that it is about."""
     aspects = frozenset(divergence.aspects)
-    if unexplained and not aspects & _BYTES:
+    if unexplained and not aspects & BYTES:
         aspects |= {"structure"}
     named = frozenset({*(found.structure for found in divergence.ranges), *unexplained})
-    told = len(divergence.ranges) < _RANGES and (named or not aspects & _BYTES)
+    told = len(divergence.ranges) < _RANGES and (named or not aspects & BYTES)
     return Subject(divergence.location, aspects, named if told else None)
 
 
 def _unexplained(accounts: Iterable[Account]) -> dict[Location, dict[str, int]]:
     """By location of a container and structure, the bytes that differ and that nothing explains.
 
-    Left out is what another says: a nested container its own account, and what was not read `unexamined`.
+    Structures are named as in ranges. Left out is what another says: of a nested container its own account, of what
+    was not read `unexamined`.
     """
     rows = [
         (account.location, row, _unequal(row))
@@ -220,12 +222,12 @@ def _unexplained(accounts: Iterable[Account]) -> dict[Location, dict[str, int]]:
     found: dict[Location, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for location, row, size in rows:
         if row.structure != NESTED_UNEXPLAINED:
-            found[location][row.structure] += size
+            found[location][printable(row.structure)] += size
     deep = [a.location for a in accounts if any(not row.explained and _unequal(row) for row in a.rows)]
     for location, row, size in rows:
         below = any(len(other) > len(location) and other[: len(location)] == location for other in deep)
         if row.structure == NESTED_UNEXPLAINED and not below:
-            found[location][row.structure] += size
+            found[location][printable(row.structure)] += size
     return {location: dict(structures) for location, structures in found.items()}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypeVar
 
@@ -37,10 +37,15 @@ class Entry:
     glob: bool
     aspects: tuple[str, ...]
     structures: tuple[str, ...] | None
-    members: int = field(compare=False)
-    reason: str = field(compare=False)
-    owner: str = field(compare=False)
-    expires: date = field(compare=False)
+    members: int
+    reason: str
+    owner: str
+    expires: date
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What tells it from others: the same in two entries would be said twice."""
+        return self.place, self.glob, self.aspects, self.structures
 
 
 @dataclass(frozen=True)
@@ -70,14 +75,15 @@ def decode(data: bytes, where: str) -> Baseline:
         raise InvalidInput(f"{where}: unknown key {min(raw)}", hint=_HINT)
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise InvalidInput(f"{where}: known is not a list of tables", hint=_HINT)
-    entries: dict[Entry, int] = {}
+    entries: dict[tuple[object, ...], Entry] = {}
+    numbers: dict[tuple[object, ...], int] = {}
     for number, table in enumerate(tables, 1):
         found = _Reader(table, f"{where}: entry {number}").entry()
-        if found in entries:
-            same = f"{where}: entry {number} says the same as entry {entries[found]}"
+        if found.key in entries:
+            same = f"{where}: entry {number} says the same as entry {numbers[found.key]}"
             raise InvalidInput(same, hint="keep one of them")
-        entries[found] = number
-    return Baseline(tuple(entries), hashlib.sha256(data).hexdigest())
+        entries[found.key], numbers[found.key] = found, number
+    return Baseline(tuple(entries.values()), hashlib.sha256(data).hexdigest())
 
 
 class _Reader:

@@ -22,13 +22,17 @@ from repro.sandbox.environment import VARIATIONS, Environment, unavailable, vary
 
 @dataclass(frozen=True)
 class Verification:
-    """The answer to `verify`: `published` says in a few words how the result relates to the published digest."""
+    """The answer to `verify`: `published` says in a few words how the result relates to the published digest.
+
+    `agrees` is False where that digest is another one.
+    """
 
     verdict: str
     rebuilds: Mapping[str, Rebuild]
     comparisons: tuple[Comparison, ...]
     published: str
     skipped: Mapping[str, str]
+    agrees: bool = True
 
 
 def verify(
@@ -80,7 +84,7 @@ def verify(
             break
     state, agrees = _against_published(first.record.claim, published)
     verdict = _overall([comparison.verdict for comparison in comparisons], agrees)
-    return Verification(verdict, done, tuple(comparisons), state, skipped)
+    return Verification(verdict, done, tuple(comparisons), state, skipped, agrees)
 
 
 def verify_against(
