@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import signal
 import sys
+from datetime import date
 from pathlib import Path
 
 import click
 
 from repro import compare
+from repro.cli.baseline import BASELINE_OPTION, TODAY_OPTION, exit_code, gatekeeper
 from repro.cli.context import Context, pass_context
-from repro.cli.exits import EXIT_INTERRUPTED, VERDICTS
-from repro.cli.reports import REPORT_OPTION, show, write_reports
+from repro.cli.reports import REPORT_OPTION, show, write_all_reports
 from repro.model.comparison import encode
 
 
@@ -44,6 +45,8 @@ from repro.model.comparison import encode
     metavar="MIB",
     help="What each process of diffoscope may allocate.  [default: its share of half of what is free, at least 1024]",
 )
+@BASELINE_OPTION
+@TODAY_OPTION
 @REPORT_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON (repro/comparison/v1).")
 @pass_context
@@ -56,6 +59,8 @@ def command(
     time_limit: float,
     jobs: int | None,
     memory_limit: int | None,
+    baseline_path: Path | None,
+    today: date | None,
     reports: tuple[tuple[str, Path], ...],
     as_json: bool,
 ) -> int:
@@ -68,24 +73,30 @@ def command(
     --report is written before that and again as explanations arrive. Ctrl-C ends either early: what was found is
     shown and written, says that it is partial, and the exit code is 130. A second Ctrl-C ends at once.
 
+    With --baseline, the exit code is 0 where all that differs is known, 1 where anything is new, worse or expired, 7
+    where something could not be examined and nothing else fails (docs/gate.md). The verdict stays what it is.
+
     \b
     Examples:
       repro compare published.iso rebuilt.iso
       repro compare --shallow --report json=diff.json a.squashfs b.squashfs
       repro report diff.json -f terminal
+      repro compare --baseline known.toml published.iso rebuilt.iso
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    keeper = gatekeeper(baseline_path, today)
     found = compare.compare_artifacts(
         left,
         right,
         deep=deep,
         observer=context.observer,
         limits=compare.Limits(seconds=time_limit, jobs=jobs or 0, memory=(memory_limit or 0) << 20),
-        on_partial=lambda partial: write_reports(partial, reports),
+        on_partial=lambda partial: write_all_reports(keeper.judged([partial]), reports),
     )
-    write_reports(found, reports)
+    (found,) = keeper.judged([found])
+    write_all_reports([found], reports)
     if as_json:
         sys.stdout.buffer.write(encode(found))
     else:
         show(found)
-    return EXIT_INTERRUPTED if found.interrupted else VERDICTS[found.verdict]
+    return exit_code([found], found.verdict)

@@ -10,6 +10,7 @@ from repro.model.comparison import DIFFERENT, IDENTICAL, INCONCLUSIVE
 
 EXIT_DIFFERENT = 1
 EXIT_UNAVAILABLE = 4
+EXIT_INCONCLUSIVE = 7
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
 EXIT_PIPE = 141  # whoever read our output went away: no verdict was given, so it must not look like one
@@ -20,12 +21,12 @@ _ERRORS: dict[type[errors.ReproError], int] = {
     errors.Unavailable: EXIT_UNAVAILABLE,
     errors.IntegrityFailure: 5,
     errors.PolicyNotMet: 6,
-    errors.Inconclusive: 7,
+    errors.Inconclusive: EXIT_INCONCLUSIVE,
 }
 # Of several recipes, the worst first: what ended it all, then what gave no verdict (first what may be an attack, then
 # what only a person can mend, last what another try may mend), then bad news, then none. ci/gate.sh goes by it too.
 WORST = (EXIT_INTERRUPTED, 5, 2, 3, EXIT_UNAVAILABLE, EXIT_DIFFERENT, 6, 7, 0)
-VERDICTS = {IDENTICAL: 0, DIFFERENT: EXIT_DIFFERENT, INCONCLUSIVE: 7}
+VERDICTS = {IDENTICAL: 0, DIFFERENT: EXIT_DIFFERENT, INCONCLUSIVE: EXIT_INCONCLUSIVE}
 
 
 def exit_code(error: errors.ReproError) -> int:

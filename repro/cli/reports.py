@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -44,6 +44,17 @@ def write_reports(comparison: Comparison, reports: Iterable[tuple[str, Path]]) -
     """Write each report, whole or not at all. Raises InvalidInput where a file cannot be written."""
     for form, path in reports:
         write_file(path, report.render(comparison, form))
+
+
+def write_all_reports(comparisons: Iterable[Comparison], reports: Sequence[tuple[str, Path]]) -> None:
+    """Write each report of the first comparison to its file, of the N-th to `STEM-N.SUFFIX` beside it."""
+    for number, comparison in enumerate(comparisons, 1):
+        write_reports(comparison, [(form, numbered(path, number)) for form, path in reports])
+
+
+def numbered(path: Path, number: int) -> Path:
+    """Where the report on the comparison `number`, from 1, lies: `diff.json`, `diff-2.json`, `diff-3.json`, …"""
+    return path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
 def write_file(path: Path, data: bytes) -> None:

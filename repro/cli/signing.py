@@ -45,7 +45,9 @@ def asker(file: Path | None, *, twice: bool = False) -> Callable[[str], str]:
         if not sys.stdin.isatty():
             hint = "give --passphrase-file, or hand the key to an agent and use --key agent:PUBFILE"
             raise InvalidInput(f"{prompt}: there is no terminal to ask on", hint=hint)
-        answer: str = click.prompt(prompt.rstrip(": "), hide_input=True, confirmation_prompt=twice, default="", err=True)
+        answer: str = click.prompt(
+            prompt.rstrip(": "), hide_input=True, confirmation_prompt=twice, default="", err=True
+        )
         return answer
 
     return ask

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from functools import partial
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,23 @@ import click
 
 from repro import pipeline
 from repro.attest.results import read_results
+from repro.attest.signers import Signer
 from repro.attest.trusted import load_policy
+from repro.cli.baseline import (
+    BASELINE_OPTION,
+    TODAY_OPTION,
+    Gatekeeper,
+    exit_code,
+    gatekeeper,
+    refuse_alone,
+    update_options,
+    updating,
+)
 from repro.cli.context import Context, pass_context
-from repro.cli.exits import EXIT_INTERRUPTED, VERDICTS
+from repro.cli.exits import EXIT_INTERRUPTED
 from repro.cli.options import BACKEND_OPTION, OUTPUT_OPTION, output_folder, workplace
 from repro.cli.project import find_project
-from repro.cli.reports import REPORT_OPTION, show, write_file, write_reports
+from repro.cli.reports import REPORT_OPTION, show, write_all_reports, write_file
 from repro.cli.results import clear_results
 from repro.cli.several import verify_each
 from repro.cli.signing import PASSPHRASE_OPTION, SIGN_OPTION, VALID_OPTION, lifetime, open_key, write_documents
@@ -26,11 +38,38 @@ from repro.model import comparison as comparisons
 from repro.model import record as records
 from repro.model import verification as verifications
 from repro.model.comparison import IDENTICAL
+from repro.model.lock import Lock
+from repro.model.project import Project
 from repro.model.text import human_size
 from repro.pipeline import attesting
 from repro.report import terminal
 from repro.sandbox.backend import choose
 from repro.system.memory import PeakMemory
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The options, by the names of their parameters."""
+
+    against: str | None
+    rebuilds: int | None
+    factors: tuple[str, ...]
+    deep: bool
+    publish: bool
+    policy: Path | None
+    statements: tuple[str, ...]
+    key: str | None
+    valid_for: int | None
+    passphrase_file: Path | None
+    output: Path | None
+    backend: str
+    baseline_path: Path | None
+    update_baseline: bool
+    owner: str | None
+    reason: str | None
+    expires: date | None
+    today: date | None
+    reports: tuple[tuple[str, Path], ...]
 
 
 @click.command("verify")
@@ -62,6 +101,9 @@ from repro.system.memory import PeakMemory
 @PASSPHRASE_OPTION
 @OUTPUT_OPTION
 @BACKEND_OPTION
+@BASELINE_OPTION
+@update_options
+@TODAY_OPTION
 @REPORT_OPTION
 @pass_context
 def command(context: Context, /, recipes: tuple[str, ...], changed_since: str | None, **options: Any) -> int:
@@ -78,80 +120,92 @@ def command(context: Context, /, recipes: tuple[str, ...], changed_since: str | 
       repro verify minimal --against https://mirror.example.org/minimal.iso
       repro verify minimal --against minimal.iso --quorum policy.toml
       repro verify minimal --sign agent:rebuilder.pub
+      repro verify minimal --baseline known.toml --report junit=repro.xml
+      repro verify minimal --update-baseline --owner "the image team"
     """
-    return verify_each(partial(_verify, context), recipes, changed_since, options)
+
+    def one(recipe: str, **given: Any) -> int:
+        return _verify(context, recipe, _Asked(**given))
+
+    return verify_each(one, recipes, changed_since, options)
 
 
-def _verify(
-    context: Context,
-    recipe: str,
-    against: str | None,
-    rebuilds: int | None,
-    factors: tuple[str, ...],
-    deep: bool,
-    publish: bool,
-    output: Path | None,
-    backend: str,
-    reports: tuple[tuple[str, Path], ...],
-    policy: Path | None,
-    statements: tuple[str, ...],
-    key: str | None,
-    valid_for: int | None,
-    passphrase_file: Path | None,
-) -> int:
+def _verify(context: Context, recipe: str, asked: _Asked) -> int:
     project = find_project()
     loaded = pipeline.load(project, recipe)
+    # what is wrong with baseline, policy or key is said before anything is built
+    keeper = _keeper(project, recipe, asked)
     lock = pipeline.read_lock(loaded)
-    trusted = load_policy(policy) if policy else None  # what is wrong with policy or key is said before the building
-    signer = open_key(key, passphrase_file) if key else None
-    if trusted and against and not (rebuilds or signer):
-        with output_folder(output, recipe) as folder:
-            image = fetch_other(against, folder, context)
-            return demand(ask_others(context, trusted, loaded, lock, image, statements))
-    chosen = choose(backend)
-    place = workplace(context)
+    trusted = load_policy(asked.policy) if asked.policy else None
+    signer = open_key(asked.key, asked.passphrase_file) if asked.key else None
     began = time.monotonic()
-    with output_folder(output, recipe) as folder, PeakMemory() as memory:
+    with output_folder(asked.output, recipe) as folder, PeakMemory() as memory:
+        if trusted and asked.against and not (asked.rebuilds or signer):
+            image = fetch_other(asked.against, folder, context)
+            return demand(ask_others(context, trusted, loaded, lock, image, asked.statements))
         clear_results(folder)
-        other = fetch_other(against, folder, context) if against else None
-        pipeline.fetch(loaded, lock, place)
-        if other is not None:
-            result = pipeline.verify_against(loaded, lock, place, folder, backend=chosen, other=other, deep=deep)
-        else:
-            result = pipeline.verify(
-                loaded,
-                lock,
-                place,
-                folder,
-                backend=chosen,
-                rebuilds=rebuilds or 2,
-                factors=factors or pipeline.all_factors(),
-                published=None if publish else pipeline.read_published(project, recipe),
-                deep=deep,
-            )
-        text = _summary(result)
+        other = fetch_other(asked.against, folder, context) if asked.against else None
+        result = _rebuilt(context, project, loaded, lock, folder, other, asked)
+        keeper, said = keeper.updated(result.comparisons)
+        result = replace(result, comparisons=keeper.judged(result.comparisons))
+        text = "\n".join(filter(None, (said, _summary(result))))
         _write(result, recipe, folder, text)
-        for comparison in result.comparisons:
-            write_reports(comparison, reports)
-        if publish and result.verdict == IDENTICAL:
+        write_all_reports(result.comparisons, asked.reports)
+        if asked.publish and result.verdict == IDENTICAL:
             claim = next(iter(result.rebuilds.values())).record.claim
             _publish(project.reports / f"{recipe}.json", pipeline.publish(claim, lock.source_date_epoch))
         if signer:
-            documents = attesting.attest(read_results(folder), loaded, lock, signer, valid_for=lifetime(valid_for))
-            write_documents(folder, documents)
+            _sign(folder, loaded, lock, signer, asked.valid_for)
     for comparison in result.comparisons:
         show(comparison)
     click.echo(text)
     click.echo(f"results in {folder}; {time.monotonic() - began:.0f} s, peak memory {human_size(memory.bytes)}")
-    if any(comparison.interrupted for comparison in result.comparisons):
-        return EXIT_INTERRUPTED
-    code = VERDICTS[result.verdict]
-    if trusted:
+    code = exit_code(result.comparisons, result.verdict, agrees=result.agrees)
+    if trusted and code != EXIT_INTERRUPTED:
         artifact = other or next(iter(result.rebuilds.values())).files[0]
         own = folder / attesting.STATEMENT.format(recipe) if signer else None
-        found = ask_others(context, trusted, loaded, lock, artifact, statements, own)
+        found = ask_others(context, trusted, loaded, lock, artifact, asked.statements, own)
         return code or demand(found)
     return code
+
+
+def _keeper(project: Project, recipe: str, asked: _Asked) -> Gatekeeper:
+    if not asked.update_baseline:
+        refuse_alone(owner=asked.owner, reason=asked.reason, expires=asked.expires)
+        return gatekeeper(asked.baseline_path, asked.today)
+    known = asked.baseline_path or project.recipes / recipe / "baseline.toml"
+    return updating(known, asked.today, owner=asked.owner, reason=asked.reason, expires=asked.expires)
+
+
+def _rebuilt(
+    context: Context,
+    project: Project,
+    loaded: pipeline.Loaded,
+    lock: Lock,
+    folder: Path,
+    other: Path | str | None,
+    asked: _Asked,
+) -> pipeline.Verification:
+    backend, place = choose(asked.backend), workplace(context)
+    pipeline.fetch(loaded, lock, place)
+    if other is not None:
+        return pipeline.verify_against(loaded, lock, place, folder, backend=backend, other=other, deep=asked.deep)
+    return pipeline.verify(
+        loaded,
+        lock,
+        place,
+        folder,
+        backend=backend,
+        rebuilds=asked.rebuilds or 2,
+        factors=asked.factors or pipeline.all_factors(),
+        published=None if asked.publish else pipeline.read_published(project, loaded.recipe.name),
+        deep=asked.deep,
+    )
+
+
+def _sign(folder: Path, loaded: pipeline.Loaded, lock: Lock, signer: Signer, days: int | None) -> None:
+    documents = attesting.attest(read_results(folder), loaded, lock, signer, valid_for=lifetime(days))
+    write_documents(folder, documents)
 
 
 def _summary(result: pipeline.Verification) -> str:

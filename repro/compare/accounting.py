@@ -18,6 +18,7 @@ from repro.formats.base import DERIVED, Malformed, Structure
 from repro.model.comparison import Account, Row, Shift
 
 PADDING, UNMAPPED, NESTED = "padding (zeros)", "unmapped", "nested containers"
+NESTED_UNEXPLAINED, UNREAD = f"{NESTED}, unexplained", "file contents, not examined"
 _SHIFTS = 32  # that are told of one container
 
 Key = tuple[str, str, int]  # a structure's name, which one, and which of those
@@ -94,7 +95,7 @@ class _Book:
     def enter_nested(self, account: Account) -> None:
         """Sum up a member by the account of the container that it is, which has its own segments."""
         for row in account.rows:
-            name = NESTED if row.explained else f"{NESTED}, unexplained"
+            name = NESTED if row.explained else NESTED_UNEXPLAINED
             self._add(name, row.explained, (row.equal, row.differing, row.left_only, row.right_only))
 
     def _add(self, row: str, explained: bool, amounts: Sequence[int]) -> None:

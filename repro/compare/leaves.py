@@ -22,6 +22,8 @@ from repro.model.comparison import Comparison, Unexamined
 from repro.system.memory import available
 from repro.system.pool import parallel
 
+_NO_TEXT, _CUT = "no text diff: ", "text diff cut at "  # how the reasons begin, as docs and reports show them
+_MISSING_TEXT = re.compile(rf"{_NO_TEXT}|{_CUT}|\d+ of \d+ files have {_NO_TEXT}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]")
 _LONGEST = 3600.0  # seconds, where nobody set a limit
 _LEAST_MEMORY = 1 << 30  # bytes of one diffoscope
@@ -60,10 +62,10 @@ class Leaves:
     def add(self, location: Location, left: memoryview, right: memoryview) -> None:
         """Keep a copy of a diverging leaf, or note why it will not be explained."""
         if self.count >= self._limits.leaves:
-            self._findings.unexamined(location, f"no text diff: more than {self._limits.leaves} files differ")
+            self._findings.unexamined(location, f"{_NO_TEXT}more than {self._limits.leaves} files differ")
             return
         if max(len(left), len(right)) > self._limits.leaf:
-            self._findings.unexamined(location, f"no text diff: larger than {self._limits.leaf} bytes")
+            self._findings.unexamined(location, f"{_NO_TEXT}larger than {self._limits.leaf} bytes")
             return
         base = location[-1].rsplit("/", 1)[-1] if location else "artifact"
         name = f"{self.count:04d}-{_UNSAFE.sub('_', base)[-80:]}"  # its end is what diffoscope goes by
@@ -71,7 +73,7 @@ class Leaves:
             for side, view in ((diffoscope.LEFT, left), (diffoscope.RIGHT, right)):
                 (self._scratch / side / name).write_bytes(view)
         except OSError as error:
-            self._findings.unexamined(location, f"no text diff: {error.strerror}")
+            self._findings.unexamined(location, f"{_NO_TEXT}{error.strerror}")
             return
         size = len(left) + len(right)
         self._leaves.append(_Leaf(name, location, _EACH + size * (_CODE if bytes(left[:4]) == b"\x7fELF" else 1)))
@@ -101,9 +103,9 @@ class Leaves:
         for leaf in self._leaves:
             text = self._texts.get(leaf.location)
             if text is None:
-                yield leaf.location, f"no text diff: {self._failed.get(leaf.location, otherwise)}"
+                yield leaf.location, f"{_NO_TEXT}{self._failed.get(leaf.location, otherwise)}"
             elif texts[leaf.location] != text:
-                yield leaf.location, f"text diff cut at {len(texts[leaf.location]) - 1} characters"
+                yield leaf.location, f"{_CUT}{len(texts[leaf.location]) - 1} characters"
 
     def ask(self, leaves: Sequence[_Leaf], seconds: float, memory: int) -> None:
         """One call of diffoscope. Raises NotExplained, KeyboardInterrupt."""
@@ -167,14 +169,17 @@ def _shards(leaves: Sequence[_Leaf], jobs: int) -> list[list[_Leaf]]:
     return [sorted(shard, key=lambda leaf: leaf.name) for shard in shards]
 
 
+def only_text(entry: Unexamined) -> bool:
+    """Whether all bytes were compared, and only diffoscope's text about them is missing or incomplete."""
+    return _MISSING_TEXT.match(entry.reason) is not None
+
+
 def with_texts(found: Comparison, leaves: Leaves, otherwise: str = "") -> Comparison:
     """`found` with what diffoscope has said of its leaves; where it has not come to one, `otherwise` is the reason."""
     texts = leaves.texts()
     without = {Unexamined(place, reason) for place, reason in leaves.unexplained(otherwise)}
     if otherwise and len(texts) < leaves.count:
-        without.add(
-            Unexamined((), f"{leaves.count - len(texts)} of {leaves.count} files have no text diff: {otherwise}")
-        )
+        without.add(Unexamined((), f"{leaves.count - len(texts)} of {leaves.count} files have {_NO_TEXT}{otherwise}"))
     return replace(
         found,
         divergences=tuple(

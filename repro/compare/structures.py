@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from repro.compare.accounting import UNMAPPED, Ledger, Pair
+from repro.compare.accounting import PADDING, UNMAPPED, Ledger, Pair
 from repro.compare.content import Interval, differing, sha256
 from repro.formats.base import IDENTITY, Structure
 from repro.model.comparison import Range
@@ -41,7 +41,7 @@ def independent(
 
     Fields that one side alone has of a member of which something is `told` anyway are left out: that says it.
     """
-    own = (pair for pair in ledger.differing if IDENTITY in {s.role for s in pair if s})
+    own = (pair for pair in ledger.differing if IDENTITY in _roles(pair))
     own = (pair for pair in own if None not in pair or not any(s.of and told(s.of) for s in pair if s))
     found = _told(sorted(own, key=_label), views)
     for ours, theirs in ledger.unmapped:
@@ -63,6 +63,22 @@ def derived(ledger: Ledger, views: tuple[memoryview, memoryview], limit: int) ->
                 break
             found.ranges.append(Range("both", start, end, UNMAPPED))
     return found
+
+
+def all_of(ledger: Ledger, views: tuple[memoryview, memoryview], limit: int) -> Difference:
+    """All that differs, whatever it follows from: for a leaf, of which nothing else tells. At most `limit` ranges."""
+    found = _told(sorted(ledger.differing, key=lambda pair: (IDENTITY not in _roles(pair), _label(pair))), views)
+    for ours, theirs in ledger.unmapped:
+        found.ranges.extend(_ranges(UNMAPPED, ours, theirs))
+    for side, segments in zip(("left", "right"), ledger.segments, strict=True):
+        more = (segment for segment in segments if segment.row == PADDING and segment.differing)
+        found.ranges.extend(Range(side, segment.start, segment.end, PADDING) for segment in more)
+    del found.ranges[limit:]
+    return found
+
+
+def _roles(pair: Pair) -> set[str]:
+    return {structure.role for structure in pair if structure}
 
 
 def _label(pair: Pair) -> str:

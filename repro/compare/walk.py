@@ -13,7 +13,7 @@ from pathlib import Path
 
 from repro import formats
 from repro.compare import content, facts, orders, renamed, structures
-from repro.compare.accounting import Claim, Ledger, settle
+from repro.compare.accounting import UNREAD, Claim, Ledger, settle
 from repro.compare.budget import Budget
 from repro.compare.content import Equality, Interval
 from repro.compare.findings import Findings, Location
@@ -27,7 +27,6 @@ LeafSink = Callable[[Location, memoryview, memoryview], None]
 Bases = tuple[int, int] | None  # where two containers begin in the artifacts, if they lie there as they are
 
 _FILES = "file contents"
-_UNREAD = "file contents, not examined"
 _TRANSPARENT = "stream"  # a compressed stream adds no component to a location
 _LEAVES = ("elf", "pyc")  # formats that have structures but no members
 
@@ -207,7 +206,7 @@ class Walker:
                     claims.append(_claim(_FILES, mine, other))
                 elif mine is None or other is None:
                     changed.add(key)
-                    claims.append(_claim(_UNREAD, mine, other))
+                    claims.append(_claim(UNREAD, mine, other))
                 elif equality.as_stored(mine, other):
                     claims.append(_claim(_FILES, mine, other, same=True))
                 else:
@@ -219,7 +218,7 @@ class Walker:
                     self._one_sided(place, member, side)
                 elif member:
                     self.findings.unread(place, f"{opposite.name}: may lie in what could not be read")
-            row = _UNREAD if self.findings.is_unread(place) else _FILES
+            row = UNREAD if self.findings.is_unread(place) else _FILES
             claims.append(_claim(row, ours.content if ours else None, theirs.content if theirs else None))
         outcomes = equality.decided([(pair.left, pair.right) for pair in undecided])
         for pair, equal in zip(undecided, outcomes, strict=True):
@@ -227,7 +226,7 @@ class Walker:
             if equal is not True:
                 changed.add(pair.key)
                 account = self._differ(pair, equal, bases, depth)
-            row = _UNREAD if self.findings.is_unread(pair.place) else _FILES
+            row = UNREAD if self.findings.is_unread(pair.place) else _FILES
             claims.append(_claim(row, pair.left, pair.right, nested=account))
         return claims, changed
 
@@ -346,7 +345,8 @@ class Walker:
             ledger = self._ledger(location, *sides, ())
             named = structures.independent(ledger, (left, right), self._budget.limits.ranges)
             named = named or structures.derived(ledger, (left, right), self._budget.limits.ranges)
-            ranges = named.ranges
+            every = structures.all_of(ledger, (left, right), self._budget.limits.ranges)
+            ranges = every.ranges or named.ranges
             if not location:
                 self._keep(location, ledger, (0, 0))
             fields = sorted({r.structure for r in named.ranges if r.structure != "unmapped"})
@@ -363,7 +363,7 @@ def _claim(
 ) -> Claim:
     ours = tuple(left.extents()) if left else ()
     theirs = tuple(right.extents()) if right else ()
-    return Claim(row, ours, theirs, same, row != _UNREAD, nested)
+    return Claim(row, ours, theirs, same, row != UNREAD, nested)
 
 
 def _whole(left: memoryview, right: memoryview) -> Claim:

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
+from repro.model import gate as gates
 from repro.model import reading
+from repro.model.aspects import ASPECTS
 from repro.model.errors import InvalidInput
+from repro.model.gate import Gate, Standing
 from repro.model.reading import count, flag, one_of, optional, positive, rows, sha256, some, table, text, word
 from repro.model.text import listed_json
 
@@ -17,9 +20,9 @@ IDENTICAL = "identical"
 DIFFERENT = "different"
 INCONCLUSIVE = "inconclusive"
 
-ASPECTS = ("content", "mode", "owner", "mtime", "order", "xattr", "presence", "structure", "link", "device", "type")
-
 Facts = Mapping[str, Any]
+
+_JUDGED = ("standing", "gate")  # written only where a baseline was asked: other documents stay as they were
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Divergence:
     `location` goes from the artifact inwards, one component a container: `("live/filesystem.squashfs",
     "etc/hostname")`. Names are `os.fsdecode` strings. `aspects` is sorted and non-empty, from `ASPECTS`.
     `left` and `right` hold the facts that differ (plus `size` and `sha256` for content), None where absent.
+    `standing` is there where a baseline was asked.
     """
 
     location: tuple[str, ...]
@@ -65,6 +69,7 @@ class Divergence:
     cause: str | None = None
     package: str | None = None
     detail: str | None = None
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True)
@@ -156,6 +161,7 @@ class Comparison:
     """The result of one comparison; lists are sorted, so the same inputs give the same bytes.
 
     `interrupted`: somebody stopped it, and what was found up to then is here. The verdict stands nevertheless.
+    `gate` is there where a baseline was asked; it never changes the verdict.
     """
 
     left: Side
@@ -168,6 +174,7 @@ class Comparison:
     accounts: tuple[Account, ...] = ()
     picture: Picture | None = None
     interrupted: bool = False
+    gate: Gate | None = None
 
 
 def encode(comparison: Comparison) -> bytes:
@@ -180,7 +187,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if is_dataclass(value):
-        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+        named = ((name, getattr(value, name)) for name in value.__dataclass_fields__)
+        return {name: _plain(item) for name, item in named if item is not None or name not in _JUDGED}
     return value
 
 
@@ -202,6 +210,7 @@ def decode(data: bytes) -> Comparison:
             accounts=rows(raw.get("accounts", []), _account),
             picture=optional(raw.get("picture"), _picture),
             interrupted=flag(raw.get("interrupted", False)),
+            gate=optional(raw.get("gate"), gates.gate),
         )
     except reading.WRONG as error:
         raise InvalidInput(f"not a valid {SCHEMA} document: {type(error).__name__}: {error}") from error
@@ -219,6 +228,7 @@ def _divergence(raw: dict[str, Any]) -> Divergence:
         right=optional(raw["right"], table),
         ranges=rows(raw["ranges"], _range),
         **{name: optional(raw[name], text) for name in ("cause", "package", "detail")},
+        standing=optional(raw.get("standing"), gates.standing),
     )
 
 

@@ -7,6 +7,7 @@ import math
 import tomllib
 from collections import Counter
 from collections.abc import Callable
+from datetime import date
 from typing import Any, TypeVar
 
 from repro.model.errors import InvalidInput
@@ -126,6 +127,13 @@ def table(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError(f"{value!r} is not an object")
     return value
+
+
+def day(value: Any) -> str:
+    """`value`, a day as `2027-01-31`. Raises TypeError or ValueError."""
+    if date.fromisoformat(text(value)).isoformat() != value:
+        raise ValueError(f"{value!r} is not a day as 2027-01-31")
+    return text(value)
 
 
 def rows(value: Any, read: Callable[[Any], Value]) -> tuple[Value, ...]:

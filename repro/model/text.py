@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 _ESCAPES = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\"}
+_ESCAPED = {shown: char for char, shown in _ESCAPES.items()}
+_ESCAPE = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.?)", re.DOTALL)
 
 
 def printable(name: str) -> str:
@@ -30,6 +33,26 @@ def _escape(char: str) -> str:
     if code < 0x80:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"  # never \\x: from 80 on that is a byte
+
+
+def unescaped(shown: str) -> str:
+    """The name that `printable` shows as `shown`. Raises ValueError where there is no such name."""
+    name = _ESCAPE.sub(_char, shown)
+    if printable(name) != shown:
+        raise ValueError(f"no name is shown as {shown!r}")
+    return name
+
+
+def _char(escape: re.Match[str]) -> str:
+    found = escape[0]
+    if found in _ESCAPED:
+        return _ESCAPED[found]
+    if found[1:2] not in ("x", "u", "U") or len(found) < 4:
+        return ""  # none of ours, so that it is not shown again as it was
+    code = int(found[2:], 16)
+    if code > 0x10FFFF:
+        return ""
+    return chr(code + 0xDC00 if found[1] == "x" and code >= 0x80 else code)
 
 
 def canonical_json(value: Any) -> bytes:

@@ -26,7 +26,8 @@ from repro.sandbox.environment import VARIATIONS, Environment, unavailable, vary
 @dataclass(frozen=True)
 class Verification:
     """The answer to `verify`. `sides` says of each of `comparisons` what was laid side by side; `published` in a few
-    words how the result relates to the published digest, `digests` the same artifact by artifact."""
+    words how the result relates to the published digest, `digests` the same artifact by artifact, `agrees` whether
+    that is no other one."""
 
     verdict: str
     rebuilds: Mapping[str, Rebuild]
@@ -36,6 +37,7 @@ class Verification:
     digests: tuple[Compared, ...]
     variations: tuple[str, ...]
     skipped: Mapping[str, str]
+    agrees: bool = True
 
 
 def verify(
@@ -91,7 +93,7 @@ def verify(
     verdict = _overall([comparison.verdict for comparison in comparisons], agrees)
     digests = _digests(first.record.claim, published)
     tried = tuple(name for name in factors if name not in skipped) if others else ()
-    return Verification(verdict, done, tuple(comparisons), tuple(sides), state, digests, tried, skipped)
+    return Verification(verdict, done, tuple(comparisons), tuple(sides), state, digests, tried, skipped, agrees)
 
 
 def verify_against(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from repro.model.comparison import Cells, Comparison, Divergence, Facts, Picture
+from repro.model.gate import Standing
 from repro.model.text import canonical_json, printable
 
 _EXACT = 1 << 53  # from here on JavaScript rounds whole numbers
@@ -54,9 +55,15 @@ def _divergence(divergence: Divergence) -> dict[str, Any]:
         "cause": divergence.cause and printable(divergence.cause),
         "package": divergence.package and printable(divergence.package),
         "detail": divergence.detail and lines(divergence.detail),
+        "standing": divergence.standing and _standing(divergence.standing),
     }
     there = {name: value for name, value in fields.items() if value not in (None, "", [])}
     return {"at": names(divergence.location), "aspects": divergence.aspects, **there}
+
+
+def _standing(standing: Standing) -> dict[str, str]:
+    said = {name: getattr(standing, name) for name in ("state", "why", "reason", "owner", "expires")}
+    return {name: printable(value) for name, value in said.items() if value}
 
 
 def _facts(facts: Facts | None) -> dict[str, int | str] | None:

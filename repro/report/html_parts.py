@@ -8,6 +8,7 @@ from html import escape
 
 from repro.model.comparison import DIFFERENT, IDENTICAL, Account, Comparison, Divergence, Row, Side, Summary, Unexamined
 from repro.model.text import human_size, printable
+from repro.report import html_gate
 from repro.report.html_data import shown
 
 _DIVERGENCES = 200  # in plain HTML
@@ -37,11 +38,18 @@ def parts(comparison: Comparison) -> dict[str, str]:
         "sides": _side("Left", left) + _side("Right", right),
         "digests": _digests(left, right),
         "summary": "".join(_summary(comparison.summary, comparison.verdict)),
-        "notices": _interrupted(comparison.interrupted) + _unexamined(comparison.unexamined),
+        "notices": html_gate.section(comparison)
+        + _interrupted(comparison.interrupted)
+        + _unexamined(comparison.unexamined),
         "accounts": _accounts(comparison.accounts),
         "divergences": _divergences(comparison.divergences),
         "tools": _text(", ".join(f"{name} {version}" for name, version in sorted(comparison.tools.items())) or "repro"),
     }
+
+
+def _notices(comparison: Comparison) -> str:
+    gate = html_gate.section(comparison)
+    return gate + _interrupted(comparison.interrupted) + _unexamined(comparison.unexamined)
 
 
 def _text(text: str) -> str:

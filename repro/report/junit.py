@@ -7,13 +7,15 @@ same bytes. What was not examined is an `error`, never a case that was skipped: 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from xml.etree import ElementTree as ET
 
 from repro.model.comparison import DIFFERENT, IDENTICAL, Comparison, Unexamined
+from repro.model.gate import KNOWN, STATES
 from repro.model.text import printable
-from repro.report import facts, totals
+from repro.report import facts, standings, totals
 from repro.report.groups import Group, grouped
 
 _MEMBERS = 50  # of a group, in the text of a failure
@@ -23,7 +25,7 @@ _WIDTH = 160
 
 def render(comparison: Comparison) -> bytes:
     """`comparison` as an XML document in UTF-8."""
-    cases = list(_cases(comparison))
+    cases = list(_apart(_cases(comparison)))
     counts = {
         "tests": str(len(cases)),
         "failures": str(sum(case.find("failure") is not None for case in cases)),
@@ -43,9 +45,11 @@ def _cases(comparison: Comparison) -> Iterator[ET.Element]:
     if comparison.interrupted:
         message = "PARTIAL: interrupted"
         yield _case((), "comparison runs to its end", "error", message, f"{message}; what was found up to then is here")
-    for group in grouped(comparison.divergences):
+    if comparison.gate:
+        yield from _judged(comparison)
+    for group in grouped(d for d in comparison.divergences if d.standing is None or d.standing.state != KNOWN):
         count = len(group.members)
-        message = f"{count} {'divergence' if count == 1 else 'divergences'}: {group.aspects}"
+        message = f"{count} {'divergence' if count == 1 else 'divergences'}: {group.aspects}{_states(group)}"
         yield _case(group.container, f"{group.where}: {group.what}", "failure", message, "\n".join(_body(group)))
     entries = sorted(comparison.unexamined, key=lambda entry: (entry.location[:-1], entry.location, entry.reason))
     for container, found in groupby(entries, key=lambda entry: entry.location[:-1]):
@@ -55,13 +59,55 @@ def _cases(comparison: Comparison) -> Iterator[ET.Element]:
 
 
 def _whole(comparison: Comparison) -> ET.Element:
-    """The one case that says what the bytes say: green where they are identical, and only there."""
+    """The one case that says what the bytes say: green where they are identical, and only there.
+
+    Where a baseline was asked, what that says stands in its place: green where the gate holds, with the verdict in it.
+    """
     kind = {IDENTICAL: "", DIFFERENT: "failure"}.get(comparison.verdict, "error")
     said, unexplained = totals.summary(comparison)
     if unexplained:
         said.append(f"unexplained: {unexplained:,} bytes")
     sides = (f"{side.sha256}  {printable(side.name)}" for side in (comparison.left, comparison.right))
-    return _case((), "same bytes", kind, comparison.verdict.upper(), "\n".join((*said, *sides)))
+    gate = comparison.gate
+    if gate is None:
+        return _case((), "same bytes", kind, comparison.verdict.upper(), "\n".join((*said, *sides)))
+    body = "\n".join((standings.line(gate), comparison.verdict.upper(), *said, *sides))
+    if gate.holds:
+        return _passed((), "baseline holds", body)
+    return _case((), "baseline holds", "failure" if gate.failing else "error", standings.line(gate), body)
+
+
+def _judged(comparison: Comparison) -> Iterator[ET.Element]:
+    """What a baseline adds: bytes that nothing explains fail; what an entry knows passes, and so does what is gone."""
+    for stand in standings.unexplained(comparison):
+        if stand.standing.state != KNOWN:
+            name = f"{facts.place(stand.location)}: bytes that nothing explains"
+            because = standings.because(stand.standing)
+            yield _case(stand.location, name, "failure", f"{stand.standing.state}: {stand.what}", because)
+    for entry, count in standings.folded(comparison):
+        said = f"{count} known: {standings.owned(entry)}"
+        yield _passed(entry.place[:-1], f"known: {standings.place_of(entry)}: {', '.join(entry.aspects)}", said)
+    for entry in comparison.gate.gone if comparison.gate else ():
+        said = f"gone, {standings.REMOVE}: {standings.named(entry)}: {standings.owned(entry)}"
+        yield _passed(entry.place[:-1], f"gone: {standings.place_of(entry)}: {', '.join(entry.aspects)}", said)
+
+
+def _apart(cases: Iterable[ET.Element]) -> Iterator[ET.Element]:
+    """`cases`, where those that would bear the same name are numbered: both servers go by the name."""
+    seen: Counter[tuple[str | None, str | None]] = Counter()
+    for case in cases:
+        name = case.get("classname"), case.get("name")
+        seen[name] += 1
+        if seen[name] > 1:
+            case.set("name", f"{name[1]} ({seen[name]})")
+        yield case
+
+
+def _passed(container: tuple[str, ...], name: str, said: str) -> ET.Element:
+    """A case that passes, and what there is to say nevertheless."""
+    case = _case(container, name, "", "", "")
+    ET.SubElement(case, "system-out").text = said
+    return case
 
 
 def _case(container: tuple[str, ...], name: str, kind: str, message: str, body: str) -> ET.Element:
@@ -76,10 +122,19 @@ def _case(container: tuple[str, ...], name: str, kind: str, message: str, body: 
     return case
 
 
+def _states(group: Group) -> str:
+    """How many are new, worse and expired, where a baseline was asked."""
+    found = Counter(member.standing.state for member in group.members if member.standing)
+    said = ", ".join(f"{found[state]} {state}" for state in STATES if found[state])
+    return f"; {said}" if said else ""
+
+
 def _body(group: Group) -> Iterator[str]:
     for member in group.members[:_MEMBERS]:
         size = facts.size(member)
         yield f"{facts.place(member.location)}: {', '.join(member.aspects)}" + (f" ({size})" if size else "")
+        if member.standing:
+            yield f"    {'; '.join(filter(None, (member.standing.state, standings.because(member.standing))))}"
         lines = list(facts.lines(member, _WIDTH))
         yield from (f"    {line}" for line in lines[:_FACTS])
         if len(lines) > _FACTS:

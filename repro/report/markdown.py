@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from repro.model.comparison import Comparison, Divergence, Side, Unexamined
 from repro.model.text import human_size, printable
-from repro.report import facts, totals
+from repro.report import facts, standings, totals
 from repro.report.groups import Group, grouped, largest, some_of_each
 
 LIMIT = 60_000  # characters; GitHub takes 65,536 in a comment
 _GROUPS = 20
 _UNEXAMINED = 10
+_FAILING = 20  # divergences that make the gate fail, and entries that are gone
 _FOLDED = 200  # rows of one fold
 _DIFFS = 20
 _DIFF_LINES = 30
@@ -26,10 +27,11 @@ _ELLIPSIS = "… the rest is in the JSON report"
 
 def render(comparison: Comparison) -> str:
     """`comparison` as Markdown of at most `LIMIT` characters, ending in a newline."""
-    head = [*_verdict(comparison), *_sides(comparison), *_totals(comparison)]
+    head = [*_verdict(comparison), *_gate(comparison), *_sides(comparison), *_totals(comparison)]
     groups = grouped(comparison.divergences)
     head += [*_unexamined(comparison.unexamined), *_groups(groups)]
     text = "\n".join(head) + "\n"
+    text += _fold("Known divergences", _known(comparison), LIMIT - len(text))
     text += _fold("Bytes by structure", _balances(comparison), LIMIT - len(text))
     members = _members(some_of_each(groups, _FOLDED), len(comparison.divergences))
     text += _fold("Divergences", members, LIMIT - len(text))
@@ -57,6 +59,48 @@ def _verdict(comparison: Comparison) -> Iterator[str]:
     if comparison.interrupted:
         yield ""
         yield "**PARTIAL: interrupted**; this is what was found up to then."
+
+
+def _gate(comparison: Comparison) -> Iterator[str]:
+    """What the baseline says: what fails in a table, what is gone in a list."""
+    gate = comparison.gate
+    if gate is None:
+        return
+    yield ""
+    yield f"**{standings.line(gate)}**"
+    failing = standings.failing(comparison)
+    if failing:
+        yield ""
+        yield from _table(("standing", "member", "what differs", "why"), map(_stand, failing[:_FAILING]))
+    if rest := standings.cut(failing, _FAILING):
+        yield ""
+        yield rest
+    if gate.gone:
+        yield ""
+        for entry in gate.gone[:_FAILING]:
+            yield f"- gone, {standings.REMOVE}: {code(standings.named(entry))}, {code(standings.owned(entry))}"
+        if rest := standings.cut(gate.gone, _FAILING):
+            yield f"- {rest}"
+
+
+def _stand(stand: standings.Stand) -> tuple[str, ...]:
+    why = standings.because(stand.standing)
+    return stand.standing.state, _place(stand.location), code(stand.what), code(why) if why else ""
+
+
+def _known(comparison: Comparison) -> Iterator[str]:
+    """The known divergences by entry of the baseline."""
+    found = standings.folded(comparison)
+    if not found:
+        return
+    rows = (
+        (code(standings.named(e)), str(count), code(printable(e.reason)), code(printable(e.owner)), e.expires)
+        for e, count in found[:_FOLDED]
+    )
+    yield from _table(("known by", "divergences", "reason", "owner", "until"), rows)
+    if rest := standings.cut(found, _FOLDED):
+        yield ""
+        yield rest
 
 
 def _sides(comparison: Comparison) -> Iterator[str]:

@@ -7,12 +7,15 @@ fingerprint is over location and aspects alone, so that it stays the same where 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 from repro.model.comparison import INCONCLUSIVE, Comparison, Divergence, Side, Unexamined
+from repro.model.gate import EXPIRED, KNOWN, NEW, STATES, WORSE, Listed, Standing
 from repro.model.text import canonical_json, printable, readable_json
-from repro.report import facts
+from repro.report import facts, standings
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 FINGERPRINT = "reproDivergence/v1"
@@ -20,6 +23,7 @@ GITHUB_FINGERPRINT = "primaryLocationLineHash"  # the only one that code scannin
 RESULTS = 5_000  # as many as GitHub shows of one run; it refuses more than 25,000
 NOTIFICATIONS = 1_000
 _WIDTH = 160
+_BASELINE_STATES = {NEW: "new", WORSE: "updated", EXPIRED: "unchanged", KNOWN: "unchanged"}
 _RIGHT = 1  # index of the artifact that was compared with the other
 
 # What each aspect means, and what usually makes it differ; of several in one divergence the first here is its rule.
@@ -62,14 +66,25 @@ _RANK = {aspect: number for number, aspect in enumerate(RULES)}
 
 def render(comparison: Comparison) -> bytes:
     """`comparison` as JSON, deterministic, of at most `RESULTS` results; what is left out is a notification."""
+    results = _results(comparison)
     run = {
         "tool": {"driver": {"name": "repro", "rules": [_rule(aspect) for aspect in RULES]}},
-        "invocations": [_invocation(comparison)],
+        "invocations": [_invocation(comparison, len(results))],
         "artifacts": [_artifact(comparison.left, "left"), _artifact(comparison.right, "right")],
-        "results": [_result(comparison.right, found) for found in comparison.divergences[:RESULTS]],
+        "results": [result() for result in results[:RESULTS]],
         "properties": _properties(comparison),
     }
     return readable_json({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
+
+
+def _results(comparison: Comparison) -> list[Callable[[], dict[str, Any]]]:
+    """A result a divergence; where a baseline was asked, what fails comes first, and what is gone last."""
+    right = comparison.right
+    found = [(divergence.standing, partial(_result, right, divergence)) for divergence in comparison.divergences]
+    found += [(stand.standing, partial(_unexplained, right, stand)) for stand in standings.unexplained(comparison)]
+    found.sort(key=lambda pair: STATES.index(pair[0].state) if pair[0] else 0)
+    gone = comparison.gate.gone if comparison.gate else ()
+    return [*(result for _, result in found), *(partial(_gone, right, entry) for entry in gone)]
 
 
 def fingerprint(divergence: Divergence) -> str:
@@ -111,6 +126,47 @@ def _result(right: Side, divergence: Divergence) -> dict[str, Any]:
         "locations": [_location(right, divergence.location, divergence.aspects)],
         "partialFingerprints": {FINGERPRINT: same, GITHUB_FINGERPRINT: f"{same}:1"},
         "properties": properties,
+        **_standing(divergence.standing),
+    }
+
+
+def _standing(standing: Standing | None) -> dict[str, Any]:
+    """How a result relates to the baseline: what is known is suppressed, with the reason of its entry."""
+    if standing is None:
+        return {}
+    state: dict[str, Any] = {"baselineState": _BASELINE_STATES[standing.state]}
+    if standing.state == KNOWN:
+        why = standings.owned(standing)
+        state["suppressions"] = [{"kind": "external", "status": "accepted", "justification": why}]
+    return state
+
+
+def _unexplained(right: Side, stand: standings.Stand) -> dict[str, Any]:
+    """Bytes that differ and that nothing explains, as a result about the container that they lie in."""
+    return _plain(right, stand.location, stand.aspects, f"{facts.place(stand.location)}: {stand.what}") | {
+        "level": "error",
+        **_standing(stand.standing),
+    }
+
+
+def _gone(right: Side, entry: Listed) -> dict[str, Any]:
+    """An entry that nothing matches any more: a test that passes, for those who do not know `absent`."""
+    said = f"gone, {standings.REMOVE}: {standings.named(entry)}: {standings.owned(entry)}"
+    result = _plain(right, entry.place, entry.aspects, said)
+    return {**result, "level": "none", "kind": "pass", "baselineState": "absent"}
+
+
+def _plain(right: Side, location: tuple[str, ...], aspects: tuple[str, ...], said: str) -> dict[str, Any]:
+    """What all results have, without facts and ranges."""
+    rule = min(aspects, key=_RANK.__getitem__)
+    same = hashlib.sha256(canonical_json([location, aspects])).hexdigest()
+    return {
+        "ruleId": rule,
+        "ruleIndex": _RANK[rule],
+        "message": {"text": said},
+        "locations": [_location(right, location, aspects)],
+        "partialFingerprints": {FINGERPRINT: same, GITHUB_FINGERPRINT: f"{same}:1"},
+        "properties": {"aspects": list(aspects), "location": [printable(part) for part in location]},
     }
 
 
@@ -149,15 +205,18 @@ def _uri(name: str) -> str:
         return quote(printable(name), safe="")
 
 
-def _invocation(comparison: Comparison) -> dict[str, Any]:
+def _invocation(comparison: Comparison, results: int) -> dict[str, Any]:
     """`executionSuccessful` is false where there is no verdict or the comparison did not run to its end."""
     notes = [_missed(comparison.right, entry) for entry in comparison.unexamined[:NOTIFICATIONS]]
     if comparison.interrupted:
         notes.insert(0, _note("error", "PARTIAL: interrupted; what was found up to then is here"))
+    if comparison.gate:
+        level = "note" if comparison.gate.holds else "error" if comparison.gate.failing else "warning"
+        notes.insert(0, _note(level, standings.line(comparison.gate)))
     if comparison.verdict == INCONCLUSIVE:
         notes.insert(0, _note("error", "INCONCLUSIVE: an artifact could not be read to its end"))
     for what, found, limit in (
-        ("results", len(comparison.divergences), RESULTS),
+        ("results", results, RESULTS),
         ("notifications of what was not examined", len(comparison.unexamined), NOTIFICATIONS),
     ):
         if found > limit:
@@ -177,7 +236,10 @@ def _note(level: str, text: str) -> dict[str, Any]:
 
 def _properties(comparison: Comparison) -> dict[str, Any]:
     found = comparison.summary
+    gate = comparison.gate
+    judged = {"gate": {"baseline": gate.baseline, "today": gate.today, "said": gate.word}} if gate else {}
     return {
+        **judged,
         "verdict": comparison.verdict,
         "interrupted": comparison.interrupted,
         "entries": found.entries,

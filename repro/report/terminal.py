@@ -12,8 +12,9 @@ from itertools import groupby
 from rich.cells import cell_len
 
 from repro.model.comparison import DIFFERENT, IDENTICAL, Comparison, Divergence, Side
+from repro.model.gate import FAILS, HOLDS
 from repro.model.text import human_size, printable
-from repro.report import facts, totals
+from repro.report import facts, standings, totals
 from repro.report.groups import Group, grouped, largest, some_of_each
 from repro.report.layout import GAP, fit, table, wrap
 
@@ -21,9 +22,12 @@ Paint = Callable[[str, str], str]
 
 _GREEN, _RED, _YELLOW = "32", "31", "33"
 _COLOURS = {IDENTICAL: _GREEN, DIFFERENT: _RED}
+_GATES = {HOLDS: _GREEN, FAILS: _RED}
 _ROWS = 40  # divergences shown
 _GROUPS = 20  # groups counted where there are more divergences than that
 _UNEXAMINED_ROWS = 10
+_FAILING = 20  # divergences that make the gate fail
+_ENTRIES = 10  # of the baseline: those that know something, those that are gone
 _ASPECT_WIDTH = 12
 _SIZE_WIDTH = 9
 _FACT_LINES = 14  # of one divergence
@@ -63,12 +67,35 @@ def _head(comparison: Comparison, width: int, paint: Paint) -> Iterator[str]:
         yield paint("PARTIAL: interrupted; this is what was found up to then", _YELLOW)
     if comparison.unexamined:
         yield paint(f"NOT EXAMINED: {len(comparison.unexamined)}, listed at the end", _YELLOW)
+    yield from _gate(comparison, width, paint)
     for label, side in (("left ", comparison.left), ("right", comparison.right)):
         yield from _side(label, side, width)
     said, unexplained = totals.summary(comparison)
     yield from (fit(sentence, width) for sentence in said)
     if comparison.summary.bytes_differing and not comparison.accounts:
         yield _judged(unexplained, paint)
+
+
+def _gate(comparison: Comparison, width: int, paint: Paint) -> Iterator[str]:
+    """What the baseline says: what fails first; what is known by entry, what is gone."""
+    gate = comparison.gate
+    if gate is None:
+        return
+    yield paint(standings.line(gate), _GATES.get(gate.word, _YELLOW))
+    failing, known = standings.failing(comparison), standings.folded(comparison)
+    for stand in failing[:_FAILING]:
+        yield fit(f"  {stand.standing.state:<8} {facts.place(stand.location)}: {stand.what}", width)
+        yield from wrap(standings.because(stand.standing), width, indent=" " * 11)
+    for entry, count in known[:_ENTRIES]:
+        yield fit(f"  known    {count} by {standings.named(entry)}", width)
+        yield from wrap(standings.owned(entry), width, indent=" " * 11)
+    for entry in gate.gone[:_ENTRIES]:
+        yield fit(f"  gone     {standings.named(entry)}", width)
+        yield from wrap(f"{standings.REMOVE}: {standings.owned(entry)}", width, indent=" " * 11)
+    cuts = standings.cut(failing, _FAILING), standings.cut(known, _ENTRIES), standings.cut(gate.gone, _ENTRIES)
+    for what, cut in zip(("that fail", "known entries", "entries that are gone"), cuts, strict=True):
+        if cut:
+            yield fit(f"  {what}: {cut}", width)
 
 
 def _judged(unexplained: int, paint: Paint) -> str:

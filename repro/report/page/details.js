@@ -51,6 +51,7 @@ function* sections({ found, number: nth, key }) {
       [index ? ARROW : null, make("bdi", {}, part)])));
   }
   yield make("p", {}, ...found.aspects.flatMap((aspect) => [make("span", { class: "tag" }, aspect), " "]));
+  if (found.standing) yield* standing(found.standing);
   if (found.package) yield make("p", {}, "Package: ", make("b", {}, make("bdi", {}, found.package)));
   if (found.cause) yield make("p", {}, "Cause: ", make("b", {}, make("bdi", {}, found.cause)));
   for (const reason of notes.get(key) || []) yield make("p", { class: "notice" }, `Not examined: ${reason}`);
@@ -58,6 +59,10 @@ function* sections({ found, number: nth, key }) {
   if (found.left || found.right) yield facts(found);
   if (found.detail) yield* explanation(found.detail);
   if (found.ranges) yield ranges(found.ranges);
+}
+function* standing(said) {
+  yield make("p", {}, "Baseline: ", badge(said), said.why ? ` ${said.why}` : null);
+  if (said.reason) yield make("p", {}, `Reason: ${said.reason} (${said.owner}, until ${said.expires})`);
 }
 function copying(found, nth) {
   const said = make("span", { role: "status" });

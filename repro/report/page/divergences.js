@@ -26,11 +26,12 @@ for (const { at, reason } of data.unexamined) {
   notes.set(key, [...(notes.get(key) || []), reason]);
 }
 
-const chosen = { words: [], aspects: new Set(), package: null, cause: null, container: "", directory: "" };
+const chosen = { words: [], aspects: new Set(), standings: new Set(), package: null, cause: null, container: "", directory: "" };
 const NONE = ""; // of a package or a cause: nothing is known
 const filters = {
   words: (row) => chosen.words.every((word) => row.text.includes(word)),
   aspects: (row) => !chosen.aspects.size || row.found.aspects.some((aspect) => chosen.aspects.has(aspect)),
+  standings: (row) => !chosen.standings.size || chosen.standings.has(row.found.standing?.state),
   package: (row) => chosen.package === null || (row.found.package ?? NONE) === chosen.package,
   cause: (row) => chosen.cause === null || (row.found.cause ?? NONE) === chosen.cause,
   place: (row) => row.key.startsWith(chosen.container) && row.directory.startsWith(chosen.directory),

@@ -4,16 +4,29 @@ function tally(but, values) {
   for (const row of passing(but)) for (const value of values(row)) counts.set(value, (counts.get(value) || 0) + 1);
   return counts;
 }
-const aspects = [...new Set(rows.flatMap((row) => row.found.aspects))].sort();
-const chips = new Map(aspects.map((aspect) => {
-  const count = make("span", { class: "n" });
-  const chip = make("button", { type: "button", "aria-pressed": "false", click() {
-    if (!chosen.aspects.delete(aspect)) chosen.aspects.add(aspect);
-    apply();
-  } }, aspect + " ", count);
-  $("aspects").append(chip);
-  return [aspect, { chip, count }];
-}));
+const STATES = ["new", "worse", "expired", "known"];
+const chips = [
+  ["aspects", (row) => row.found.aspects, (a, b) => (a < b ? -1 : 1)],
+  ["standings", (row) => (row.found.standing ? [row.found.standing.state] : []), (a, b) => STATES.indexOf(a) - STATES.indexOf(b)],
+].map(([name, of, before]) => {
+  const made = [...new Set(rows.flatMap(of))].sort(before).map((value) => {
+    const count = make("span", { class: "n" });
+    const chip = make("button", { type: "button", "aria-pressed": "false", click() {
+      if (!chosen[name].delete(value)) chosen[name].add(value);
+      apply();
+    } }, value + " ", count);
+    $(name).append(chip);
+    return { value, chip, count };
+  });
+  return () => {
+    const counts = tally(name, of);
+    for (const { value, chip, count } of made) {
+      count.textContent = number(counts.get(value) || 0);
+      chip.setAttribute("aria-pressed", chosen[name].has(value));
+    }
+  };
+});
+$("standing-field").hidden = !rows.some((row) => row.found.standing);
 const selects = ["package", "cause"].map((name) => {
   const of = (row) => [row.found[name] ?? NONE];
   const counts = tally(name, of);
@@ -33,12 +46,7 @@ const selects = ["package", "cause"].map((name) => {
   };
 });
 function facets() {
-  const counts = tally("aspects", (row) => row.found.aspects);
-  for (const [aspect, { chip, count }] of chips) {
-    count.textContent = number(counts.get(aspect) || 0);
-    chip.setAttribute("aria-pressed", chosen.aspects.has(aspect));
-  }
-  selects.forEach((refresh) => refresh());
+  [...chips, ...selects].forEach((refresh) => refresh());
 }
 $("search").addEventListener("input", debounce(search, 120));
 function search() {
@@ -48,6 +56,7 @@ function search() {
 $("clear").addEventListener("click", () => {
   Object.assign(chosen, { words: [], package: null, cause: null, container: "", directory: "" });
   chosen.aspects.clear();
+  chosen.standings.clear();
   $("search").value = "";
   tree();
   apply();

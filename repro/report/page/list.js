@@ -17,7 +17,7 @@ function list() {
   else $("grid").removeAttribute("aria-activedescendant");
 }
 function line(row, index, tall) {
-  const { at, aspects: kinds, package: owner, cause } = row.found;
+  const { at, aspects: kinds, package: owner, cause, standing } = row.found;
   const whole = at.at(-1) ?? "the artifact itself";
   const cut = whole.lastIndexOf("/") + 1;
   const cell = (name, ...children) => make("div", { role: "gridcell", class: name }, ...children);
@@ -28,10 +28,13 @@ function line(row, index, tall) {
   cell("path", make("span", { class: "file" }, make("bdi", { class: "folder" }, whole.slice(0, cut)),
     make("bdi", { class: "leaf" }, whole.slice(cut))),
   at.length > 1 ? make("bdi", { class: "container" }, "in " + at.slice(0, -1).join(ARROW)) : null),
-  cell("aspects", ...kinds.flatMap((kind) => [make("span", { class: "tag" }, kind), " "])),
+  cell("aspects", ...(standing ? [badge(standing), " "] : []), ...kinds.flatMap((kind) => [make("span", { class: "tag" }, kind), " "])),
   cell("package", make("bdi", {}, owner || "")), cell("cause", make("bdi", {}, cause || "")), cell("size", row.sizes));
   node.style.transform = `translateY(${index * tall}px)`;
   return node;
+}
+function badge({ state }) {
+  return make("span", { class: `tag ${state}` }, state);
 }
 function move(index) {
   active = Math.max(0, Math.min(shown.length - 1, index));

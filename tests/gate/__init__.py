@@ -1,0 +1,1 @@
+"""The gate: judging by a baseline of known divergences, and keeping that."""
