@@ -38,6 +38,8 @@ if [ "$task" = test ]; then
   program dpkg-divert dpkg
   program fakeroot fakeroot
   program git git
+  program gpg gnupg
+  program gpg-agent gpg-agent
   program gpgv gpgv
   program grub-mkrescue grub-common
   program lz4 lz4
@@ -46,9 +48,11 @@ if [ "$task" = test ]; then
   program mke2fs e2fsprogs
   program mksquashfs squashfs-tools
   program newuidmap uidmap
+  program openssl openssl
   program qemu-system-x86_64 qemu-system-x86
   program setpriv util-linux
   program sgdisk gdisk
+  program ssh-agent openssh-client
   program xorriso xorriso
   program xz xz-utils
   program zstd zstd

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -14,23 +16,47 @@ Value = TypeVar("Value")
 # What reading a wrong document may raise: no JSON, too deep, a key or a type that is wrong.
 WRONG = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
+DEEPEST = 100  # levels of lists and objects in a JSON document
+
 
 def strict_json(data: bytes) -> Any:
-    """The JSON value in `data`. Raises one of `WRONG`, also for a key that occurs twice and for NaN and Infinity."""
-    return json.loads(data, object_pairs_hook=_once, parse_constant=_no_number)
+    """The value that the JSON text `data` has for every reader alike.
+
+    Raises ValueError where it is no JSON in UTF-8, where an object has a key twice (one reader takes the first, the
+    next the last), where a number is none or beyond a double, and where it is nested deeper than DEEPEST.
+    """
+    try:
+        value = json.loads(
+            data.decode(), object_pairs_hook=_each_key_once, parse_constant=_no_number, parse_float=_finite
+        )
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    level: list[Any] = [[value]]
+    for _ in range(DEEPEST + 1):
+        inner = (item for outer in level for item in (outer.values() if isinstance(outer, dict) else outer))
+        level = [item for item in inner if isinstance(item, (dict, list))]
+        if not level:
+            return value
+    raise ValueError(f"nested deeper than {DEEPEST} levels")
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ValueError(f"key {name!r} occurs twice")
-        found[name] = value
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the key {twice[:40]!r} stands twice in one object")
     return found
 
 
-def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is not a number")
+def _no_number(word: str) -> Any:
+    raise ValueError(f"{word} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(f"{digits[:40]} is beyond what a number can hold")
+    return value
 
 
 def document(data: bytes, schema: str) -> dict[str, Any]:

@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repro.model import comparison, lock, pin, publication, published, quorum, recipe, record, statement, verification
+from repro.model.artifact import Artifact
 from repro.model.errors import InvalidInput
 from repro.model.pin import parse_timestamp
+from repro.model.reading import DEEPEST, strict_json
 from tests.model.strategies import (
     COMPARISONS,
     ENTRIES,
@@ -362,3 +364,53 @@ def test_the_files_of_this_project() -> None:
     for path in ROOT.glob("snapshots/*.toml"):
         text = path.read_text(encoding="utf-8")
         assert pin.encode(pin.decode(path.stem, text, str(path))) == text
+
+
+def nested(levels: int) -> bytes:
+    return b"[" * levels + b"]" * levels
+
+
+@given(JSON)
+def test_strict_json_reads_what_others_write(value: Any) -> None:
+    written = json.dumps(value, ensure_ascii=False)
+    if any(word in written for word in ("NaN", "Infinity")) or "\\ud" in ascii(written):
+        return
+    assert strict_json(written.encode()) == json.loads(written)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b'{"a": 1, "b": {"c": 1, "d": 2, "c": 1}}', "the key 'c' stands twice"),
+        (b'[{"a": 1, "\\u0061": 2}]', "the key 'a' stands twice"),
+        (b"[NaN]", "NaN is not JSON"),
+        (b"[-Infinity]", "-Infinity is not JSON"),
+        (b"[1e999]", "beyond what a number can hold"),
+        (b"[" + b"9" * 5000 + b"]", "4300"),
+        (nested(DEEPEST + 1), "nested deeper than 100 levels"),
+        (b'{"a":' * 101 + b"1" + b"}" * 101, "nested deeper than 100 levels"),
+        (nested(200_000), "nested too deeply"),
+        (b"[1] 2", "Extra data"),
+        (b"", "Expecting value"),
+        (b"\xef\xbb\xbf[]", "BOM"),
+        ("[]".encode("utf-16"), "utf-8"),
+        (b'["\xff"]', "utf-8"),
+    ],
+)
+def test_strict_json_refuses_what_readers_take_differently(data: bytes, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        strict_json(data)
+
+
+def test_strict_json_is_linear_in_keys_and_takes_some_depth() -> None:
+    assert strict_json(nested(DEEPEST))
+    many = ",".join(f'"{number}":0' for number in range(200_000))
+    with pytest.raises(ValueError, match="the key '199999' stands twice"):
+        strict_json(f'{{{many},"199999":0}}'.encode())
+
+
+def test_a_document_with_a_key_twice_is_refused() -> None:
+    once = published.encode(published.Published("r", "0" * 64, 1, (Artifact("a", "iso", 1, "1" * 64),)))
+    assert published.decode(once, "here")
+    with pytest.raises(InvalidInput, match="the key 'recipe' stands twice"):
+        published.decode(once.replace(b'"recipe"', b'"recipe": "q", "recipe"'), "here")
