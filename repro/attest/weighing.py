@@ -12,7 +12,7 @@ from repro.model.quorum import AGREEING, DISSENTING, UNKNOWN
 from repro.model.statement import BUILT, Statement
 from repro.model.verification import Compared
 
-_OTHERS = ("against", "published")  # what a comparison may have on its right that its rebuilder did not build
+OTHERS = ("against", "published")  # what a comparison may have on its right that its rebuilder did not build
 
 Weighed = tuple[str, str, str]  # standing, reason, the digest that it speaks for
 
@@ -77,7 +77,7 @@ def _weigh_statement(said: Statement, digest: str, names: Collection[str], accep
 def _supports(said: Statement, names: Collection[str], digest: str, accept: Collection[str]) -> tuple[str, str]:
     """Standing and reason of a rebuilder who got `digest` for the artifact of `names`."""
     about = [each for each in said.comparisons if each.artifact in names or digest in _digests(each)]
-    own = [each for each in about if each.right not in _OTHERS]
+    own = [each for each in about if each.right not in OTHERS]
     for each in own:
         if each.verdict == DIFFERENT:
             return DISSENTING, f"its own rebuilds differ: {_difference(each)}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,8 @@ from repro.model.text import listed_json, printable, still_printable
 
 SCHEMA = "repro/statements/v1"
 INDEX = "index.json"
+PAGES = (INDEX, "index.html", "feed.xml")
+GENERATOR = "repro attest publish"  # every page says so at its beginning
 TITLE = "Rebuild statements"
 STATEMENT, LINK = "statement", "link"
 SUFFIXES: Mapping[str, str] = {STATEMENT: ".intoto.json", LINK: ".link"}
@@ -125,9 +127,12 @@ def address(value: Any) -> str:
 
 
 def _listed(entry: Entry) -> dict[str, Any]:
-    fields = asdict(entry)
-    fields |= {name: value and stamp(value) for name, value in fields.items() if name in ("signed", "expires")}
-    return {"file": entry.file, **fields}
+    fields: dict[str, Any] = {"file": entry.file, **vars(entry)}  # not asdict: there may be thousands
+    for name in ("artifacts", "examined"):
+        fields[name] = [vars(each) for each in fields[name]]
+    for name in ("signed", "expires"):
+        fields[name] = fields[name] and stamp(fields[name])
+    return fields
 
 
 def _entry(raw: Any) -> Entry:
