@@ -17,7 +17,7 @@ from repro.attest.weighing import speaks_for, weigh
 from repro.model.errors import InvalidInput
 from repro.model.policy import VETO, Target
 from repro.model.quorum import AGREEING, DISSENTING, INVALID, STANDINGS, UNKNOWN, Quorum, Voice
-from repro.model.statement import claim_sha256
+from repro.model.statement import claim_sha256, stamp
 from repro.system.progress import Observer
 
 _SKEW = timedelta(minutes=5)  # by which clocks may differ
@@ -74,7 +74,7 @@ def _admitted(heard: Heard, trusted: Trusted, now: datetime) -> _Ballot:
     """`heard` as a ballot; its voice has a standing already where it does not even reach the count."""
     voice = Voice(heard.where, "", "", kind=heard.kind, keyid=next(iter(heard.names), ""))
     if heard.when:
-        voice = replace(voice, signed=heard.when.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        voice = replace(voice, signed=stamp(heard.when))
     if heard.said:
         voice = replace(voice, claim_sha256=claim_sha256(heard.said))
     ballot = _Ballot(heard, voice)

@@ -72,8 +72,8 @@ def encode(statement: Statement) -> bytes:
     fields = asdict(statement)
     del fields["subjects"]
     run = fields["run"]
-    run["signed"] = statement.run.signed.strftime(_TIME)
-    run["expires"] = statement.run.expires.strftime(_TIME) if statement.run.expires else None
+    run["signed"] = stamp(statement.run.signed)
+    run["expires"] = stamp(statement.run.expires) if statement.run.expires else None
     about = [{"name": subject.name, "digest": {"sha256": subject.sha256}} for subject in statement.subjects]
     return wrap(about, PREDICATE_TYPE, {"schema": SCHEMA, **fields})
 
@@ -149,4 +149,12 @@ def _signing(raw: dict[str, Any]) -> Signing:
 
 def moment(value: Any) -> datetime:
     """An aware UTC datetime from `YYYY-MM-DDTHH:MM:SSZ`. Raises TypeError or ValueError."""
-    return datetime.strptime(text(value), _TIME).replace(tzinfo=UTC)
+    found = datetime.strptime(text(value), _TIME).replace(tzinfo=UTC)
+    if stamp(found) != value:  # strptime takes `2027-1-1T0:0:0Z` too, and one statement would have several spellings
+        raise ValueError(f"{value!r} is not a time such as 2027-01-31T09:00:00Z")
+    return found
+
+
+def stamp(moment: datetime) -> str:
+    """`moment` (UTC) as RFC 3339 to the second: `YYYY-MM-DDTHH:MM:SSZ`."""
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}Z"  # strftime shortens years below 1000

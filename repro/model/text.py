@@ -20,6 +20,11 @@ def printable(name: str) -> str:
     return "".join(_escape(c) if _unsafe(c) else c for c in name)
 
 
+def still_printable(text: str) -> str:
+    """`text`, which somebody else says is escaped already: what he left unescaped is, and nothing is escaped twice."""
+    return "\\".join(map(printable, text.split("\\")))
+
+
 def _unsafe(char: str) -> bool:
     return char == "\\" or unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 

@@ -92,6 +92,7 @@ class Http:
         if not url.startswith(("http://", "https://")):
             raise InvalidInput(f"{url}: not a http or https address")
         import requests  # noqa: PLC0415  (see the module's docstring)
+        from urllib3.exceptions import LocationValueError  # noqa: PLC0415
 
         headers = {"Range": f"bytes={start}-"} if start else {}
         try:
@@ -101,7 +102,7 @@ class Http:
             raise
         except (requests.ConnectionError, requests.Timeout) as error:
             raise HttpProblem(f"{url}: {_why(error)}") from error
-        except requests.RequestException as error:
+        except (requests.RequestException, LocationValueError) as error:  # the latter for a host that can be none
             raise HttpProblem(f"{url}: {_why(error)}", 400) from error
 
     def get(self, url: str, *, limit: int) -> bytes:

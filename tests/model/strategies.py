@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from hypothesis import strategies as st
 
 from repro.model.artifact import Artifact
@@ -24,7 +26,12 @@ from repro.model.comparison import (
 )
 from repro.model.lock import Lock, LockedIndex, LockedPackage
 from repro.model.pin import Pin, PinSet
+from repro.model.publication import Entry, Got, Named, Publication, shown
 from repro.model.published import Published
+from repro.model.quorum import AGREEING, DISSENTING, STANDINGS, UNKNOWN, Quorum, Voice
+from repro.model.record import Claim
+from repro.model.statement import VERDICTS, Signing, Statement, Subject, stamp, worst
+from repro.model.verification import Compared, Found
 
 
 def words(first: str, rest: str) -> st.SearchStrategy[str]:
@@ -84,7 +91,8 @@ PIN_SETS = st.builds(
     PinSet, name=SLUGS, pins=st.lists(PINS, min_size=1, max_size=4, unique_by=lambda pin: pin.name).map(tuple)
 )
 
-ARTIFACTS = st.builds(Artifact, name=FILE_NAMES, kind=SLUGS, size=COUNTS, sha256=SHA256)
+PLAIN_NAMES = words("aZ0é", "aZ9.+_- ")
+ARTIFACTS = st.builds(Artifact, name=PLAIN_NAMES, kind=SLUGS, size=COUNTS, sha256=SHA256)
 PUBLISHED = st.builds(
     Published,
     recipe=SLUGS,
@@ -132,4 +140,111 @@ COMPARISONS = st.builds(
     picture=st.none()
     | st.builds(Picture, st.integers(1, 1 << 40), st.lists(SLUGS, max_size=2).map(tuple), CELLS, CELLS),
     interrupted=st.booleans(),
+)
+
+TIMES = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)).map(lambda t: t.replace(microsecond=0, tzinfo=UTC))
+TEXTS = st.text(min_size=1, max_size=9)  # not even half a surrogate pair is ruled out
+COMPARED = st.builds(
+    Compared,
+    left=TEXTS,
+    right=st.sampled_from(["rebuild-2", "against", "published"]),
+    artifact=PLAIN_NAMES,
+    left_sha256=SHA256,
+    right_sha256=SHA256,
+    verdict=st.sampled_from([IDENTICAL, DIFFERENT, INCONCLUSIVE]),
+    divergent=COUNTS,
+    members=st.lists(st.text(max_size=20), max_size=3).map(tuple),
+    comparison_sha256=st.none() | SHA256,
+)
+COMPARED_LISTS = st.lists(COMPARED, max_size=3).map(tuple)
+VARIED = {
+    "variations": st.lists(TEXTS, max_size=3).map(tuple),
+    "skipped": st.dictionaries(TEXTS, st.text(max_size=20), max_size=2),
+}
+VERIFICATIONS = st.builds(
+    Found,
+    recipe=TEXTS,
+    verdict=st.sampled_from([IDENTICAL, DIFFERENT, INCONCLUSIVE]),
+    build_sha256=SHA256,
+    **VARIED,
+    comparisons=COMPARED_LISTS,
+)
+CLAIMS = st.builds(
+    Claim,
+    recipe=TEXTS,
+    recipe_sha256=SHA256,
+    lock_sha256=SHA256,
+    toolchain_sha256=SHA256,
+    pins=st.dictionaries(PIN_NAMES, TIMESTAMPS, max_size=2),
+    environment=st.dictionaries(TEXTS, st.integers() | st.text(max_size=5) | st.lists(st.text(max_size=3)), max_size=3),
+    normalizers=st.dictionaries(SLUGS, COUNTS, max_size=2),
+    artifacts=st.lists(ARTIFACTS, min_size=1, max_size=3, unique=True).map(tuple),
+)
+STATEMENTS = st.builds(
+    lambda comparisons, **fields: Statement(comparisons=comparisons, verdict=worst(comparisons), **fields),
+    comparisons=COMPARED_LISTS,
+    subjects=st.lists(st.builds(Subject, PLAIN_NAMES, SHA256), min_size=1, max_size=3, unique=True).map(tuple),
+    claim=CLAIMS,
+    **VARIED,
+    run=st.builds(
+        Signing,
+        ids=st.lists(TEXTS, min_size=1, max_size=3, unique=True).map(tuple),
+        backends=st.lists(TEXTS, max_size=3).map(tuple),
+        version=VERSIONS,
+        program=SHA256,
+        signed=TIMES,
+        expires=st.none() | TIMES,
+    ),
+)
+QUORUMS = st.builds(
+    Quorum,
+    artifact=st.text(max_size=9),
+    sha256=st.just("") | SHA256,
+    threshold=st.integers(1, 9),
+    rebuilders=st.integers(1, 9),
+    veto=st.booleans(),
+    voices=st.lists(
+        st.builds(
+            Voice,
+            where=st.text(max_size=9),
+            standing=st.sampled_from(STANDINGS),
+            reason=TEXTS,
+            rebuilder=st.text(max_size=9),
+            keyid=st.text(max_size=9),
+            kind=st.sampled_from(["", "statement", "link"]),
+            sha256=st.just("") | SHA256,
+            claim_sha256=st.just("") | SHA256,
+            signed=st.just("") | TIMES.map(stamp),
+            counted=st.booleans(),
+            forged=st.booleans(),
+        ),
+        max_size=4,
+    ).map(tuple),
+)
+
+LABELS = TEXTS.map(shown)
+STANDING = st.sampled_from([AGREEING, DISSENTING, UNKNOWN])
+ENTRIES = st.builds(
+    Entry,
+    sha256=SHA256,
+    size=COUNTS,
+    kind=st.sampled_from(["statement", "link"]),
+    artifacts=st.lists(st.builds(Got, LABELS, SHA256, STANDING), max_size=3).map(tuple),
+    examined=st.lists(st.builds(Named, LABELS, SHA256), max_size=2).map(tuple),
+    keyids=st.lists(LABELS, max_size=2).map(tuple),
+    recipe=st.none() | LABELS,
+    lock_sha256=st.none() | SHA256,
+    verdict=st.none() | st.sampled_from(VERDICTS),
+    signed=st.none() | TIMES,
+    expires=st.none() | TIMES,
+    claim_sha256=st.none() | SHA256,
+    variations=COUNTS,
+    divergent=COUNTS,
+    members=st.lists(LABELS, max_size=5).map(tuple),
+)
+PUBLICATIONS = st.builds(
+    Publication,
+    entries=st.lists(ENTRIES, max_size=4, unique_by=lambda entry: entry.sha256).map(tuple),
+    title=st.sampled_from(["Rebuild statements", "é & <b>"]),
+    base_url=st.none() | st.sampled_from(["https://example.org/", "http://[::1]:8000/a/b%20c/"]),
 )

@@ -12,12 +12,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repro.model import comparison, lock, pin, published, recipe
+from repro.model import comparison, lock, pin, publication, published, quorum, recipe, record, statement, verification
 from repro.model.artifact import Artifact
 from repro.model.errors import InvalidInput
 from repro.model.pin import parse_timestamp
 from repro.model.reading import DEEPEST, strict_json
-from tests.model.strategies import COMPARISONS, LOCKS, PACKAGES, PIN_SETS, PUBLISHED
+from tests.model.strategies import (
+    COMPARISONS,
+    ENTRIES,
+    LOCKS,
+    PACKAGES,
+    PIN_SETS,
+    PUBLICATIONS,
+    PUBLISHED,
+    QUORUMS,
+    STATEMENTS,
+    VERIFICATIONS,
+)
 from tests.schemas import check
 from tests.users import ROOT
 
@@ -84,6 +95,112 @@ def test_comparisons(value: comparison.Comparison) -> None:
     check(data)
 
 
+@given(VERIFICATIONS)
+def test_verifications(value: verification.Found) -> None:
+    data = verification.encode(value)
+    assert verification.decode(data, "here") == value
+    check(data)
+
+
+def predicate(payload: bytes) -> str:
+    """The predicate alone, which is what the schema is about."""
+    return json.dumps(json.loads(payload)["predicate"])
+
+
+@given(STATEMENTS)
+def test_statements(value: statement.Statement) -> None:
+    payload = statement.encode(value)
+    found = statement.decode(payload, "here")
+    assert statement.encode(found) == payload
+    assert (found.subjects, found.comparisons, found.run) == (value.subjects, value.comparisons, value.run)
+    assert found.claim == value.claim
+    assert statement.claim_sha256(found) == record.claim_digest(value.claim)
+    check(predicate(payload))
+
+
+@given(QUORUMS)
+def test_quorums(value: quorum.Quorum) -> None:
+    document = check(quorum.encode(value))
+    assert document["met"] == value.met
+    assert document["counts"]["agreeing"] <= sum(voice["standing"] == "agreeing" for voice in document["voices"])
+
+
+@given(PUBLICATIONS, st.randoms(use_true_random=False))
+def test_publications(value: publication.Publication, random: Any) -> None:
+    data = publication.encode(value)
+    found = publication.decode(data, "here")
+    assert {entry.file: entry for entry in found.entries} == {entry.file: entry for entry in value.entries}
+    assert (found.title, found.base_url) == (value.title, value.base_url)
+    shuffled = random.sample(value.entries, len(value.entries))
+    assert publication.encode(replace(value, entries=tuple(shuffled))) == data
+    check(data)
+
+
+@given(ENTRIES, ENTRIES)
+def test_a_publication_lists_a_file_once(one: publication.Entry, other: publication.Entry) -> None:
+    same = replace(other, sha256=one.sha256, kind=one.kind)
+    with pytest.raises(InvalidInput, match="listed twice"):
+        publication.decode(publication.encode(publication.Publication((one, same))), "here")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "../statements/{0}.intoto.json",
+        "statements/../{0}.intoto.json",
+        "/statements/{0}.intoto.json",
+        "statements//{0}.intoto.json",
+        "statements/{0}.link",
+        "statements/{0}.intoto.json/",
+        "statements/{0}.intoto.json\0",
+        "statements/%2e%2e/{0}.intoto.json",
+        "http://example.org/statements/{0}.intoto.json",
+        "{0}.intoto.json",
+        "",
+        None,
+        ["statements/{0}.intoto.json"],
+    ],
+)
+def test_a_publication_lists_nothing_outside_of_its_folder(file: Any) -> None:
+    entry = publication.Entry("ab" * 32, 1, "statement", ())
+    document = json.loads(publication.encode(publication.Publication((entry,))))
+    assert document["statements"][0]["file"] == f"statements/{'ab' * 32}.intoto.json"
+    document["statements"][0]["file"] = file.format("ab" * 32) if isinstance(file, str) else file
+    with pytest.raises(InvalidInput, match=r"^here: "):
+        publication.decode(json.dumps(document).encode(), "here")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://example.org",
+        "ftp://example.org/",
+        "https:///",
+        "https://example.org/?a=/",
+        "https://example.org/#/",
+        "https://me:secret@example.org/",
+        'https://example.org/"/',
+        "https://example.org/ /",
+        "https://example.org/\n/",
+        "javascript:alert(1)//",
+        "file:///tmp/",
+        "",
+        None,
+    ],
+)
+def test_addresses_that_are_none(address: Any) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        publication.address(address)
+
+
+@pytest.mark.parametrize(
+    "time", ["2027-1-31T09:00:00Z", "2027-01-31T9:00:00Z", "2027-01-31 09:00:00Z", "2027-02-30T09:00:00Z", "", None]
+)
+def test_times_of_statements_have_one_spelling(time: Any) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        statement.moment(time)
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -97,7 +214,7 @@ def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield path
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in items:
-        if not (path[:1] == ("divergences",) and key in ("left", "right")):
+        if not (path[:1] == ("divergences",) and key in ("left", "right")) and path[-1:] != ("environment",):
             yield from leaves(inner, (*path, key))
 
 
@@ -106,6 +223,13 @@ def test_a_document_with_one_value_changed_is_refused_unless_its_schema_allows_i
     codecs = [
         (comparison.encode(data.draw(COMPARISONS)), comparison.decode, comparison.encode),
         (published.encode(data.draw(PUBLISHED)), lambda text: published.decode(text, "here"), published.encode),
+        (verification.encode(data.draw(VERIFICATIONS)), lambda t: verification.decode(t, "here"), verification.encode),
+        (publication.encode(data.draw(PUBLICATIONS)), lambda t: publication.decode(t, "here"), publication.encode),
+        (
+            statement.encode(data.draw(STATEMENTS)),
+            lambda text: statement.decode(text, "here"),
+            lambda found: predicate(statement.encode(found)),
+        ),
     ]
     for encoded, decode, encode in codecs:
         document = json.loads(encoded)
@@ -136,9 +260,11 @@ def test_a_document_that_is_too_deep_is_refused(opened: str) -> None:
 
 @given(st.binary(max_size=200))
 def test_noise_is_refused(data: bytes) -> None:
-    for decode in (comparison.decode, lambda text: published.decode(text, "here")):
-        with pytest.raises(InvalidInput):
-            decode(data)
+    with pytest.raises(InvalidInput):
+        comparison.decode(data)
+    for read_document in (published.decode, verification.decode, statement.decode, publication.decode):
+        with pytest.raises(InvalidInput, match=r"^here: "):
+            read_document(data, "here")
     text = data.decode("utf-8", "replace")
     for read in (lock.decode, lambda t, w: pin.decode("x", t, w), lambda t, w: recipe.decode("x", t, w)):
         with pytest.raises(InvalidInput, match=r"^here: "):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repro.model.text import canonical_json, human_size, printable, readable_json
+from repro.model.text import canonical_json, human_size, printable, readable_json, still_printable
 from tests.model.strategies import FILE_NAMES
 
 ANY = st.text(st.characters(exclude_categories=())) | FILE_NAMES
@@ -22,6 +22,16 @@ def test_nothing_that_steers_a_terminal_is_left(name: str) -> None:
     assert not [c for c in shown if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")]
     assert "\x1b" not in shown
     shown.encode("utf-8")
+
+
+@given(ANY)
+def test_nothing_is_escaped_twice(name: str) -> None:
+    shown = printable(name)
+    assert still_printable(shown) == shown
+    careless = still_printable(name)
+    assert still_printable(careless) == careless
+    assert careless.count("\\") >= name.count("\\")
+    assert not [c for c in careless if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")]
 
 
 @given(ANY, ANY)

@@ -93,6 +93,7 @@ class Server:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # header and body are two packets, and the second would wait for 40 ms
 
             def do_GET(self) -> None:
                 path = self.path

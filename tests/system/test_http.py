@@ -119,6 +119,13 @@ def test_problems_have_a_status_and_a_reason(base: str, path: str, status: int, 
     assert "object at 0x" not in caught.value.message
 
 
+@pytest.mark.parametrize("url", ["http://", "https:///path", f"http://{'a' * 70}/", "http://a..b/", "http://[::1/"])
+def test_addresses_with_a_host_that_can_be_none(url: str) -> None:
+    with pytest.raises(HttpProblem) as caught:
+        Http().get(url, limit=10)
+    assert caught.value.status == 400
+
+
 def test_nobody_there_and_too_much(base: str) -> None:
     with pytest.raises(HttpProblem) as caught:
         Http().get("http://127.0.0.1:9/x", limit=10)
