@@ -273,15 +273,16 @@ def test_a_revoked_key_and_a_copy_without_the_revocation(gpg: GnuPG) -> None:
 
 @pytest.mark.parametrize("reason", [0, 1, 2, 3])  # none, lost, superseded, no longer used
 def test_a_subkey_that_was_revoked(gpg: GnuPG, reason: int) -> None:
+    """For a reason that is no loss Sequoia lets stand what was signed before: here the dates prove nothing."""
     name = f"sub{reason}@example.org"
-    fingerprint = gpg.make(f"sub{reason}", "ed25519", "cert")
-    gpg("--quick-add-key", fingerprint, "ed25519", "sign", "0")
+    fingerprint = gpg.make(f"sub{reason}", "ed25519", "cert", "0", *ago(3))
+    gpg(*ago(3), "--quick-add-key", fingerprint, "ed25519", "sign", "0")
     before = gpg.key(name)
-    signature = gpg.sign(name, TEXT)
+    signature = gpg.sign(name, TEXT, *ago(2))
     before.verify(signature, TEXT)
     commands = f"key 1\nrevkey\ny\n{reason}\n\ny\nsave\n".encode()
     gpg("--command-fd", "0", "--no-batch", "--edit-key", fingerprint, data=commands)
-    fails(gpg.key(name), signature, TEXT, "revoked|does not verify")
+    fails(gpg.key(name), signature, TEXT, "revoked" if reason > 1 else "does not verify")
 
 
 def test_a_subkey_may_expire_before_its_primary_key(gpg: GnuPG) -> None:

@@ -328,6 +328,16 @@ def test_a_subkey_of_gnupg(gnupg: GnuPG, tmp_path: Path) -> None:
         open_signer(f"gpg:{encrypting}", never).sign(TEXT)
 
 
+def test_habits_in_the_configuration_of_gnupg_change_nothing(gnupg: GnuPG) -> None:
+    configuration = gnupg.home / "gpg.conf"
+    configuration.write_text("armor\ntextmode\ndigest-algo SHA1\n")
+    try:
+        signer = open_signer(f"gpg:{gnupg.fingerprints('ed@example.org')[0]}", never)
+        signer.key.verify(signer.sign(TEXT), TEXT)
+    finally:
+        configuration.unlink()
+
+
 def test_keys_that_gnupg_does_not_sign_with(gnupg: GnuPG, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = gnupg.fingerprints("ed@example.org")[0]
     for name in ("ed@example.org", first[-16:], first[-8:], first[:-1], f"{first}!", "*"):
