@@ -16,7 +16,7 @@ from repro.attest.link import make_link
 from repro.attest.signers import Signer, generate, open_signer
 from repro.model.artifact import Artifact
 from repro.model.record import Claim
-from repro.model.statement import Signing, Statement, Subject, encode, worst
+from repro.model.statement import Signing, Statement, Subject, encode, stamp, worst
 from repro.model.verification import Compared
 
 START = datetime(2026, 11, 1, 9, tzinfo=UTC)
@@ -76,9 +76,12 @@ def many(number: int) -> dict[str, bytes]:
     """`number` statements, by file name, about a twentieth as many digests; the signatures are of no key."""
     found = {}
     for n in range(number):
-        digest = sha256(f"image {n // 20}")
-        same = compared("rebuild-1", "rebuild-2", "identical", (digest, digest))
-        payload = base64.b64encode(encode(rebuilt({"minimal.iso": digest}, [same], day=n, lock=f"lock {n // 100}")))
+        if n % 20 == 0:
+            digest = sha256(f"image {n // 20}")
+            same = compared("rebuild-1", "rebuild-2", "identical", (digest, digest))
+            first = encode(rebuilt({"minimal.iso": digest}, [same], lock=f"lock {n // 100}"))
+        said = first.replace(stamp(START).encode(), stamp(START + timedelta(days=n)).encode())
+        payload = base64.b64encode(said)
         signature = {"keyid": sha256(f"key {n % 7}"), "sig": base64.b64encode(bytes([n % 256]) * 64).decode()}
         envelope = {"payload": payload.decode(), "payloadType": IN_TOTO, "signatures": [signature]}
         found[f"{n % 100:02}/{n}.intoto.json"] = json.dumps(envelope).encode()

@@ -247,6 +247,14 @@ def test_pages_and_feeds_of_anything(publication: Publication) -> None:
         assert still_printable(text) == text
 
 
+def test_pages_escape_what_an_index_did_not() -> None:
+    entry = Entry(NEW, 1, "statement", (Got("a\u202eb", NEW, AGREEING),), keyids=("\x1b[31m",), recipe="c\u2028d")
+    for path, data in site.pages(Publication((entry,))):
+        if path.endswith(".html"):
+            assert not re.search("[\u202e\u2028\x1b]", data.decode())
+            assert "a\\u202eb" in data.decode()
+
+
 def test_a_feed_holds_the_latest_alone() -> None:
     entries = tuple(
         Entry(sha256(str(n)), 1, "statement", (Got("a", NEW, AGREEING),), signed=START.replace(year=2000 + n))
