@@ -35,11 +35,13 @@ if [ "$task" = test ]; then
   program bzip2 bzip2
   program chromium chromium
   program cpio cpio
+  program curl curl
   program dpkg-divert dpkg
   program fakeroot fakeroot
   program git git
   program gpgv gpgv
   program grub-mkrescue grub-common
+  program jq jq
   program lz4 lz4
   program mcopy mtools
   program mkfs.vfat dosfstools
@@ -49,6 +51,7 @@ if [ "$task" = test ]; then
   program qemu-system-x86_64 qemu-system-x86
   program setpriv util-linux
   program sgdisk gdisk
+  program shellcheck shellcheck
   program xorriso xorriso
   program xz xz-utils
   program zstd zstd
