@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -63,8 +63,6 @@ class Stage:
         env = {"REPRO_SNAPSHOT_URL": "http://127.0.0.1:9", "COLUMNS": "80"}
         if who:
             env["HOME"] = str(who.home)
-            if who.clock:
-                env |= {"LD_PRELOAD": faketime(), "FAKETIME": who.clock, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
         done = self.bench.run(
             *("-q", *args),
             clone=who.clone if who else ROOT,
@@ -90,12 +88,12 @@ class Stage:
         return found
 
 
-def faketime() -> str:
-    """libfaketime on this host, which shows a program another time."""
+def another_time(shift: str) -> tuple[str, ...]:
+    """Settings by which libfaketime shows a program another time."""
     found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
     if not found:
         sys.exit("libfaketime is missing (package faketime)")
-    return str(found[0])
+    return f"LD_PRELOAD={found[0]}", f"FAKETIME={shift}", "FAKETIME_DONT_FAKE_MONOTONIC=1"
 
 
 def rebuilders(stage: Stage) -> Iterator[Rebuilder]:
@@ -118,6 +116,8 @@ def rebuilders(stage: Stage) -> Iterator[Rebuilder]:
         )
     ):
         person = bench.me if backend == "root" else bench.ordinary(number)
+        if clock:
+            person = replace(person, prefix=(*person.prefix, "env", *another_time(clock)))
         (bench.folder / place).parent.mkdir(parents=True, exist_ok=True)
         clone = bench.clone(place)
         clone.project(RECIPE)

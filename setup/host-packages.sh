@@ -35,6 +35,7 @@ if [ "$task" = test ]; then
   program bzip2 bzip2
   program chromium chromium
   program cpio cpio
+  program curl curl
   program dpkg-divert dpkg
   program fakeroot fakeroot
   program git git
@@ -42,6 +43,7 @@ if [ "$task" = test ]; then
   program gpg-agent gpg-agent
   program gpgv gpgv
   program grub-mkrescue grub-common
+  program jq jq
   program lz4 lz4
   program mcopy mtools
   program mkfs.vfat dosfstools
@@ -52,7 +54,11 @@ if [ "$task" = test ]; then
   program qemu-system-x86_64 qemu-system-x86
   program setpriv util-linux
   program sgdisk gdisk
+<<<<<<< HEAD
   program ssh-agent openssh-client
+=======
+  program shellcheck shellcheck
+>>>>>>> ci
   program xorriso xorriso
   program xz xz-utils
   program zstd zstd

@@ -92,7 +92,7 @@ def create(
     Examples:
       repro verify minimal; repro attest create minimal --key rebuilder.key
       repro attest create minimal --key agent:rebuilder.pub
-      repro attest create minimal --key gpg:0123456789ABCDEF0123456789ABCDEF01234567
+      repro attest create minimal --key gpg:FINGERPRINT
     """
     folder = output or Path("out") / recipe
     loaded = pipeline.load(find_project(), recipe)

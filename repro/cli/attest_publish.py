@@ -36,7 +36,7 @@ def publish(
 
     \b
     Examples:
-      repro attest publish public minimal.intoto.json --title "Rebuilds of minimal"
+      repro attest publish public out/minimal/*.intoto.json --title "My rebuilds"
       repro attest publish public https://rebuilder.example.org/statements/
     """
     http = Http(offline=context.offline)

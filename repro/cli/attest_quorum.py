@@ -47,7 +47,7 @@ def quorum(
     \b
     Examples:
       repro attest quorum --policy policy.toml --artifact minimal.iso statements/
-      repro attest quorum --policy policy.toml https://rebuilder.example.org/statements
+      repro attest quorum --policy policy.toml https://example.org/statements
     """
     trusted = load_policy(policy)
     name, digest = _asked(artifact)
