@@ -20,11 +20,7 @@ from tests.attest.said import link, rebuilt, sealed, several, sha256
 from tests.schemas import check
 from tests.users import ROOT
 
-_CODE = (
-    "import sys, types; from repro.cli import attest_publish, main; main.COMMANDS['attest-publish'] = '';"
-    "sys.modules['repro.cli.attest-publish'] = types.SimpleNamespace(command=attest_publish.publish); main.main()"
-)
-COMMAND = [sys.executable, "-c", _CODE, "--progress", "plain", "attest-publish"]
+COMMAND = [sys.executable, "-m", "repro.cli.main", "--progress", "plain", "attest", "publish"]
 
 
 def publish(folder: Path, *args: str | Path, code: int = 0) -> str:
