@@ -243,7 +243,7 @@ def test_an_artifact_for_each_of_too_many_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_is_not_made_for_a_server_that_is_not_there(tmp_path: Path) -> None:
     assert "offline" in subprocess.run(
-        [*COMMAND[:3], "--offline", "attest-publish", "public", "http://127.0.0.1:9/"],
+        [*COMMAND[:3], "--offline", "attest", "publish", "public", "http://127.0.0.1:9/"],
         cwd=tmp_path, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
         capture_output=True, text=True, check=False,
     ).stderr  # fmt: skip

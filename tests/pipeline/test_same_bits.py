@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import subprocess
@@ -11,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from repro.model import statement
+from repro.model.record import claim_bytes
 from repro.model.text import canonical_json
 from repro.sandbox.backend import NAMES
-from tests.pipeline.bench import Bench, Person, leavings, record
+from tests.pipeline.bench import Bench, Clone, Person, leavings, record
 from tests.pipeline.conftest import Built
 from tests.schemas import check
 from tests.users import ROOT
@@ -44,6 +47,8 @@ class Other:
     backend: str
     out: Path
     done: subprocess.CompletedProcess[str]
+    clone: Clone
+    store: Path
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +77,8 @@ def others(bench: Bench, built: Built, ordinary: Person) -> list[Other]:
     found = []
     for backend, out, process in started:
         stdout, stderr = process.communicate(timeout=900)
-        found.append(Other(backend, out, subprocess.CompletedProcess([], process.returncode, stdout, stderr)))
+        done = subprocess.CompletedProcess([], process.returncode, stdout, stderr)
+        found.append(Other(backend, out, done, clone, store))
     return found
 
 
@@ -112,6 +118,36 @@ def test_an_ordinary_user_elsewhere_gets_the_same_bits(others: list[Other], buil
         for name, sha256 in built.digests().items():
             assert f"{sha256}  {other.out / name}" in other.done.stdout
     assert leavings(bench, *(other.out for other in others)) == []
+
+
+def test_statements_of_root_and_of_ordinary_users_make_the_same_claim_and_a_quorum(
+    bench: Bench, built: Built, others: list[Other], ordinary: Person, tmp_path: Path
+) -> None:
+    """Each signs as who built it, where it was built; then a policy of three of three counts them."""
+    people = [(bench.me, built.clone, built.out, built.store, bench.folder)]
+    people += [(ordinary, other.clone, other.out, other.store, other.out) for other in others]
+    claims, statements = set(), []
+    lines = ['schema = "repro/policy/v1"', "threshold = 3", "[artifact]", 'name = "tiny.iso"']
+    for number, (person, place, out, store, home) in enumerate(people):
+        prefix = str(home / f"key-{number}")
+        keygen = ("attest", "keygen", prefix, "--no-passphrase")
+        create = ("attest", "create", "tiny", "-o", str(out), "--key", f"{prefix}.key")
+        for args in (keygen, create):
+            done = bench.run(*args, clone=place, person=person, store=store)
+            assert done.returncode == 0, done.stderr
+        statements.append(out / "tiny.rebuild.intoto.json")
+        payload = base64.b64decode(json.loads(statements[-1].read_bytes())["payload"])
+        claims.add(claim_bytes(statement.decode(payload, "statement").claim))
+        assert claim_bytes(statement.decode(payload, "statement").claim) in payload, "the claim as it was signed"
+        lines += ["[[rebuilder]]", f'name = "{number}"', f'keys = ["{prefix}.pub"]']
+    assert len(claims) == 1
+    (tmp_path / "policy.toml").write_text("\n".join(lines))
+    count = ("attest", "quorum", "--policy", str(tmp_path / "policy.toml"), "--artifact", str(built.out / "tiny.iso"))
+    done = bench.run(*count, "--json", *map(str, statements), clone=built.clone)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = check(done.stdout)
+    assert found["counts"] == {"agreeing": 3, "dissenting": 0, "unknown": 0, "invalid": 0}
+    assert len({voice["claim_sha256"] for voice in found["voices"]}) == 1
 
 
 def test_a_claim_tells_nothing_of_who_where_and_when(built: Built, bench: Bench) -> None:
