@@ -37,6 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "sandbox": {"model", "system", "store", "lock"},
     "formats": {"model", "system"},
     "compare": {"model", "system", "formats"},
+    "attest": {"model", "system", "snapshot"},
     "boot": {"model", "system"},
     "report": {"model"},
 }
