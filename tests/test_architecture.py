@@ -37,7 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "sandbox": {"model", "system", "store", "lock"},
     "formats": {"model", "system"},
     "compare": {"model", "system", "formats"},
-    "attest": {"model", "system", "snapshot"},
+    "attest": {"model", "system", "snapshot", "formats"},
     "boot": {"model", "system"},
     "report": {"model"},
 }
