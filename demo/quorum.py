@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import sys
 import threading
@@ -55,7 +56,9 @@ class Stage:
         self.failures: list[str] = []
 
     def say(self, text: str = "") -> None:
-        print(text, flush=True)
+        """Print `text`, with names that are the same in every run for addresses and folders."""
+        text = re.sub(r"http://127\.0\.0\.1:\d+/home-(\w+)/public", r"https://\1.example.org", text)
+        print(text.replace(str(self.bench.folder), "…"), flush=True)
 
     def repro(self, who: Rebuilder | None, *args: str, shown: Sequence[str] = (), code: int = 0) -> str:
         """`repro ARGS` by `who`, or by a person in the project; standard output. Anything but `code` is a failure."""

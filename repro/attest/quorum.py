@@ -79,7 +79,7 @@ def _admitted(heard: Heard, trusted: Trusted, now: datetime) -> _Ballot:
         voice = replace(voice, claim_sha256=claim_sha256(heard.said))
     ballot = _Ballot(heard, voice)
     if not heard.signers:
-        return replace(ballot, voice=_of_a_stranger(ballot))
+        return replace(ballot, voice=_of_a_stranger(ballot, trusted))
     order = [rebuilder.name for rebuilder in trusted.policy.rebuilders]
     signers = sorted(heard.signers, key=lambda key: order.index(trusted.holders[key.keyid].rebuilder))
     when = heard.when or now  # a link does not say when: its key has to count today
@@ -96,10 +96,13 @@ def _admitted(heard: Heard, trusted: Trusted, now: datetime) -> _Ballot:
     return ballot
 
 
-def _of_a_stranger(ballot: _Ballot) -> Voice:
+def _of_a_stranger(ballot: _Ballot, trusted: Trusted) -> Voice:
     heard = ballot.heard
     if heard.wrong:
-        return replace(ballot.settled(INVALID, heard.wrong[0]), forged=True)
+        names = {name.lower() for name in heard.names}
+        claimed = next((key for key in trusted.keys if not names.isdisjoint({key.keyid, *key.aliases})), None)
+        whose = f"it claims a key of {trusted.holders[claimed.keyid].rebuilder}'s: " if claimed else ""
+        return replace(ballot.settled(INVALID, whose + heard.wrong[0]), forged=True)
     if heard.problem:
         return ballot.settled(INVALID, heard.problem)
     return ballot.settled(UNKNOWN, "signed by no key of the policy")

@@ -73,7 +73,7 @@ def read_keys(path: Path) -> tuple[PublicKey, ...]:
 
 
 def _keys(policy: Path, entry: PolicyKey) -> tuple[PublicKey, ...]:
-    if entry.source.startswith(_INLINE):
+    if entry.source.startswith(_INLINE) and " " in entry.source:
         return read_public_keys(entry.source.encode(), f"{policy}: a key")
     return read_keys(policy.parent / entry.source)
 

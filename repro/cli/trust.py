@@ -21,6 +21,8 @@ from repro.system.http import Http
 
 _DIGEST = re.compile(r"sha256:([0-9a-fA-F]{64})")
 
+_WHY = "each document is listed with its reason"
+
 QUORUM_OPTION = click.option(
     "--quorum",
     "policy",
@@ -68,8 +70,9 @@ def demand(found: Quorum) -> int:
     """0, where `found` is met. Raises PolicyNotMet where it is not, IntegrityFailure where signatures are wrong too."""
     if found.met:
         return 0
-    kind = IntegrityFailure if found.forged else PolicyNotMet
-    raise kind(text.answer(found), hint="the list has the reason of each")
+    if found.forged:
+        raise IntegrityFailure("the policy is not met, and there are signatures that are wrong", hint=_WHY)
+    raise PolicyNotMet("the policy is not met", hint=_WHY)
 
 
 def fetch_other(against: str, folder: Path, context: Context) -> Path | str:

@@ -20,11 +20,10 @@ def answer(quorum: Quorum) -> str:
     """The answer in one sentence."""
     agree, against = len(quorum.counted(AGREEING)), len(quorum.counted(DISSENTING))
     state = "met" if quorum.met else "NOT met"
-    said = f"quorum {state}: {agree} of {quorum.rebuilders} rebuilders agree, {quorum.threshold} are needed"
+    needed = f"{quorum.threshold} {'is' if quorum.threshold == 1 else 'are'} needed"
+    said = f"quorum {state}: {agree} of {quorum.rebuilders} rebuilders agree, {needed}"
     if against:
-        said += f"; {against} {'dissents' if against == 1 else 'dissent'}" + (
-            " (each has a veto)" if quorum.veto else ""
-        )
+        said += f"; {against} {'dissents' if against == 1 else 'dissent'}{', with a veto' if quorum.veto else ''}"
     if quorum.forged:
         said += f"; {quorum.forged} {'signature is' if quorum.forged == 1 else 'signatures are'} wrong"
     return said
@@ -38,19 +37,22 @@ def _about(quorum: Quorum, width: int) -> Iterator[str]:
 def _voices(quorum: Quorum, width: int) -> Iterator[str]:
     for standing in STANDINGS:
         voices = quorum.of(standing)
-        counted = len(quorum.counted(standing)) if standing in (AGREEING, DISSENTING) else len(voices)
+        counted = quorum.counted(standing)
+        listed = [voice for voice in voices if voice.counted or voice.rebuilder not in counted]
         yield ""
-        yield f"{standing}: {counted}"
-        for voice in voices[:_SHOWN]:
+        yield f"{standing}: {len(counted) if standing in (AGREEING, DISSENTING) else len(voices)}"
+        for voice in listed[:_SHOWN]:
             yield from _voice(voice, width)
-        if len(voices) > _SHOWN:
-            yield f"  … and {len(voices) - _SHOWN} more; --json has all of them"
+        if len(listed) > _SHOWN:
+            yield f"  … and {len(listed) - _SHOWN} more; --json has all of them"
+        if again := len(voices) - len(listed):
+            yield f"  and {again} more by those who are counted already; --json has them"
 
 
 def _voice(voice: Voice, width: int) -> Iterator[str]:
     who = printable(voice.rebuilder) or (f"key {printable(voice.keyid)[:16]}…" if voice.keyid else "(unsigned)")
     if voice.standing in (AGREEING, DISSENTING) and not voice.counted:
-        who = f"({who}, not counted again)"
+        who = f"({who}, not counted)"
     when = f"  {voice.signed[:10]}" if voice.signed else ""
     yield fit(f"  {who}{when}", width)
     yield from wrap(printable(voice.reason), width, indent="    ")
