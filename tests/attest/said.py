@@ -16,7 +16,7 @@ from repro.attest.link import make_link
 from repro.attest.signers import Signer, generate, open_signer
 from repro.model.artifact import Artifact
 from repro.model.record import Claim
-from repro.model.statement import Signing, Statement, Subject, encode, stamp, worst
+from repro.model.statement import BUILT, Signing, Statement, Subject, encode, stamp, worst
 from repro.model.verification import Compared
 
 START = datetime(2026, 11, 1, 9, tzinfo=UTC)
@@ -58,7 +58,7 @@ def rebuilt(
         (sha256(f"{got} {day}")[:32],), ("root",), "0.1.0", sha256("program"), START + timedelta(days=day), expires
     )
     subjects = tuple(Subject(name, digest) for name, digest in got.items())
-    return Statement(subjects, claim, worst(comparisons), tuple(varied), {}, tuple(comparisons), run)
+    return Statement(subjects, claim, worst(BUILT, tuple(comparisons)), tuple(varied), {}, tuple(comparisons), run)
 
 
 def sealed(statement: Statement, *names: str) -> bytes:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
+import signal
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -350,3 +354,45 @@ def test_what_is_asked_wrongly(canned: Canned) -> None:
     path = policy(canned, extra=f'[artifact]\nsha256 = "{"0" * 64}"')
     done = canned.run("attest", "quorum", "--policy", str(path), "--artifact", str(canned.first), "keys")
     assert (done.returncode, "about another digest" in done.stderr) == (2, True), done.stderr
+
+
+def test_keys_that_people_have_already(canned: Canned, tmp_path: Path) -> None:
+    """OpenSSH's, one that ssh-agent holds, and GnuPG's: each signs a build of its own, and a policy names all three."""
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    gnupg = Path(tempfile.mkdtemp(prefix="repro-gnupg-"))  # short: its agent's socket must fit in 108 bytes
+    ssh = ["ssh-keygen", "-q", "-N", "", "-C", "ann@example.org"]
+    subprocess.run([*ssh, "-t", "ecdsa", "-f", keys / "ssh"], check=True)
+    subprocess.run([*ssh, "-t", "ed25519", "-f", keys / "agent"], check=True)
+    gpg = ["gpg", "--homedir", str(gnupg), "--batch", "--quiet", "--passphrase", ""]
+    subprocess.run(
+        [*gpg, "--quick-generate-key", "bob@example.org", "ed25519", "sign"], check=True, capture_output=True
+    )
+    listed = subprocess.run([*gpg, "--list-keys", "--with-colons"], check=True, capture_output=True, text=True).stdout
+    fingerprint = next(line.split(":")[9] for line in listed.splitlines() if line.startswith("fpr:"))
+    exported = subprocess.run([*gpg, "--armor", "--export"], check=True, capture_output=True).stdout
+    (keys / "bob.asc").write_bytes(exported)
+    started = subprocess.run(["ssh-agent", "-s"], check=True, capture_output=True, text=True).stdout
+    agent = dict(re.findall(r"(SSH_\w+)=([^;]+);", started))
+    try:
+        subprocess.run(["ssh-add", "-q", keys / "agent"], check=True, env={**os.environ, **agent}, capture_output=True)
+        (keys / "agent").unlink()
+        specs = (f"{keys}/ssh", f"agent:{keys}/agent.pub", f"gpg:{fingerprint}")
+        for number, spec in enumerate(specs):
+            assert canned.run("verify", "tiny").returncode == 0
+            env = {**agent, "GNUPGHOME": str(gnupg)}
+            done = canned.run("attest", "create", "tiny", "--key", spec, env=env)
+            assert done.returncode == 0, done.stderr
+            assert (canned.out / "tiny.squashfs.link").exists() == (number == 1), "links take ed25519 keys"
+            keep(canned, str(number))
+    finally:
+        os.kill(int(agent["SSH_AGENT_PID"]), signal.SIGTERM)
+        subprocess.run(["gpgconf", "--homedir", gnupg, "--kill", "all"], check=False)
+        shutil.rmtree(gnupg, ignore_errors=True)
+    inline = (keys / "ssh.pub").read_text().strip()
+    lines = ['schema = "repro/policy/v1"', "threshold = 3"]
+    for name, key in (("ann", inline), ("the agent", f"{keys}/agent.pub"), ("bob", f"{keys}/bob.asc")):
+        lines += ["[[rebuilder]]", f'name = "{name}"', f'keys = ["{key}"]']
+    (canned.project / "policy.toml").write_text("\n".join(lines))
+    found = quorum(canned, "said", code=0)
+    assert found["counts"] == {"agreeing": 3, "dissenting": 0, "unknown": 0, "invalid": 0}

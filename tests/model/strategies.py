@@ -30,7 +30,7 @@ from repro.model.publication import Entry, Got, Named, Publication, shown
 from repro.model.published import Published
 from repro.model.quorum import AGREEING, DISSENTING, STANDINGS, UNKNOWN, Quorum, Voice
 from repro.model.record import Claim
-from repro.model.statement import VERDICTS, Signing, Statement, Subject, stamp, worst
+from repro.model.statement import BUILT, VERDICTS, Signing, Statement, Subject, stamp, worst
 from repro.model.verification import Compared, Found
 
 
@@ -181,7 +181,9 @@ CLAIMS = st.builds(
     artifacts=st.lists(ARTIFACTS, min_size=1, max_size=3, unique=True).map(tuple),
 )
 STATEMENTS = st.builds(
-    lambda comparisons, **fields: Statement(comparisons=comparisons, verdict=worst(comparisons), **fields),
+    lambda comparisons, **fields: Statement(
+        comparisons=comparisons, verdict=worst(BUILT, tuple(comparisons)), **fields
+    ),
     comparisons=COMPARED_LISTS,
     subjects=st.lists(st.builds(Subject, PLAIN_NAMES, SHA256), min_size=1, max_size=3, unique=True).map(tuple),
     claim=CLAIMS,

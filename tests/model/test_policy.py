@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from datetime import date
 
 import pytest
 
 from repro.model.errors import InvalidInput
 from repro.model.policy import Policy, PolicyKey, Rebuilder, Target, decode
+from tests.users import ROOT
 
 FULL = """\
 schema = "repro/policy/v1"
@@ -106,3 +108,10 @@ def test_what_is_refused(old: str, new: str, said: str) -> None:
 def test_nobody_is_trusted() -> None:
     with pytest.raises(InvalidInput, match="key rebuilder is missing"):
         decode('schema = "repro/policy/v1"\nthreshold = 1\n', "policy.toml")
+
+
+def test_the_policy_in_the_docs() -> None:
+    text = (ROOT / "docs/attesting.md").read_text(encoding="utf-8")
+    block = text[text.index('    schema = "repro/policy/v1"') : text.index("A rebuilder has one voice")]
+    found = decode(textwrap.dedent(block), "docs/attesting.md")
+    assert [rebuilder.name for rebuilder in found.rebuilders] == ["alice", "bob", "carol"]
