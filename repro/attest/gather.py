@@ -8,13 +8,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from repro.attest import remote
 from repro.attest.reading import LIMIT, Offered
 from repro.attest.remote import ALL_BYTES, ENDINGS, MOST, TOO_MUCH
-from repro.model.errors import InvalidInput
+from repro.model.errors import InvalidInput, Unavailable
 from repro.model.text import printable
 from repro.system.http import Http
 from repro.system.progress import Observer
@@ -22,18 +22,30 @@ from repro.system.progress import Observer
 _HINT = "a source is a file, a folder, or the http(s) address of a statement or of a published folder"
 
 
-def gather(sources: Sequence[str], http: Http, observer: Observer) -> list[Offered]:
+def gather(
+    sources: Sequence[str],
+    http: Http,
+    observer: Observer,
+    *,
+    unreached: Callable[[str, Unavailable], None] | None = None,
+) -> list[Offered]:
     """What `sources` offer, in their order, each place once: a file whatever its name; of a folder and those in it
     every `*.intoto.json` and `*.link`, sorted, without following links; of an address that statement, or all that its
     `index.json` lists.
 
-    Raises InvalidInput where a source is not there, is no published folder, or holds more than MOST files or ALL_BYTES;
-    Unavailable where a server cannot be reached.
+    Raises InvalidInput where a source is not there, is no published folder, or holds more than MOST files or ALL_BYTES.
+    A server that cannot be reached is told to `unreached`, with the source; without it Unavailable is raised.
     """
     found: dict[str, Offered] = {}
     size = 0
     for source in sources:
-        several = remote.fetch(source, http, observer) if remote.is_address(source) else _local(source, observer)
+        try:
+            several = remote.fetch(source, http, observer) if remote.is_address(source) else _local(source, observer)
+        except Unavailable as error:
+            if unreached is None:
+                raise
+            unreached(source, error)
+            continue
         for each in several:
             size += 0 if each.where in found else len(each.data)
             found.setdefault(each.where, each)

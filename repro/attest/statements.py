@@ -13,7 +13,7 @@ from repro.model import reading
 from repro.model.artifact import Artifact
 from repro.model.errors import InvalidInput
 from repro.model.statement import wrap
-from repro.model.text import printable
+from repro.model.text import is_utf8, printable
 
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")  # RFC 3986 as far as it matters: a scheme, and no white space
 
@@ -36,8 +36,8 @@ def descriptors(artifacts: Sequence[Artifact]) -> list[dict[str, Any]]:
     """
     names = [artifact.name for artifact in artifacts]
     for name in names:
-        if not name or not _is_unicode(name) or names.count(name) > 1:
-            wrong = "stands twice" if name and _is_unicode(name) else "is not a name in UTF-8"
+        if not name or not is_utf8(name) or names.count(name) > 1:
+            wrong = "stands twice" if name and is_utf8(name) else "is not a name in UTF-8"
             raise InvalidInput(
                 f"a file name {wrong}: '{printable(name)}'", hint="rename the file: statements tell files by name"
             )
@@ -60,11 +60,3 @@ def _sha256(artifact: Artifact) -> str:
         return reading.sha256(artifact.sha256)
     except reading.WRONG as error:
         raise InvalidInput(f"{printable(artifact.name)}: {error}") from error
-
-
-def _is_unicode(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

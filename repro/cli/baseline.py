@@ -23,6 +23,7 @@ from repro.model import baseline as baselines
 from repro.model.baseline import EMPTY, Baseline
 from repro.model.comparison import Comparison
 from repro.model.errors import InvalidInput
+from repro.model.text import is_utf8
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -130,7 +131,7 @@ def updating(
     if owner is None:
         raise InvalidInput("--update-baseline needs --owner", hint="name who looks after the entries that it adds")
     for option, value in (("--owner", owner), ("--reason", reason)):
-        if value is not None and not (value.strip() and _encodes(value)):
+        if value is not None and not (value.strip() and is_utf8(value)):
             raise InvalidInput(f"{option}: {value!r} says nothing, or is not UTF-8")
     if until < day:
         raise InvalidInput(f"--expires: {until} is in the past", hint="what was added would fail at once")
@@ -170,11 +171,3 @@ def _read(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _encodes(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

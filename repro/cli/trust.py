@@ -67,11 +67,14 @@ def ask_others(
 
 
 def demand(found: Quorum) -> int:
-    """0, where `found` is met. Raises PolicyNotMet where it is not, IntegrityFailure where signatures are wrong too."""
+    """0, where `found` is met. Raises PolicyNotMet where it is not; IntegrityFailure where signatures are wrong too,
+    Unavailable where a source that did not answer might have changed that."""
     if found.met:
         return 0
     if found.forged:
         raise IntegrityFailure("the policy is not met, and there are signatures that are wrong", hint=_WHY)
+    if found.unreached:
+        raise Unavailable("the policy is not met, and not every source answered", hint="try again, or name others")
     raise PolicyNotMet("the policy is not met", hint=_WHY)
 
 

@@ -35,7 +35,8 @@ class Voice:
 @dataclass(frozen=True)
 class Quorum:
     """`sha256` is what the voices were counted for: the digest asked about, or the one that most speak for (empty where
-    nobody says any). `voices` are sorted by standing and place."""
+    nobody says any). `voices` are sorted by standing and place. `unreached` are the sources that did not answer, with
+    the reason: what they hold is not known."""
 
     artifact: str
     sha256: str
@@ -43,6 +44,7 @@ class Quorum:
     rebuilders: int
     veto: bool
     voices: tuple[Voice, ...]
+    unreached: tuple[str, ...] = ()
 
     def of(self, standing: str) -> tuple[Voice, ...]:
         """The voices of this standing."""
@@ -54,9 +56,9 @@ class Quorum:
 
     @property
     def met(self) -> bool:
-        """Whether enough agree, and nobody dissents who may veto."""
+        """Whether enough agree, and nobody dissents who may veto, or might where a source did not answer."""
         enough = len(self.counted(AGREEING)) >= self.threshold
-        return enough and not (self.veto and self.counted(DISSENTING))
+        return enough and not (self.veto and (self.counted(DISSENTING) or self.unreached))
 
     @property
     def forged(self) -> int:

@@ -60,6 +60,15 @@ def _char(escape: re.Match[str]) -> str:
     return chr(code + 0xDC00 if found[1] == "x" and code >= 0x80 else code)
 
 
+def is_utf8(text: str) -> bool:
+    """Whether `text` can be written as UTF-8: no half of a surrogate pair, and no byte that was not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def canonical_json(value: Any) -> bytes:
     """`value` as JSON with sorted keys, no white space, ASCII only: the same bytes for the same value."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()

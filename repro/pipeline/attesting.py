@@ -21,7 +21,7 @@ from repro.model import lock as locks
 from repro.model import statement
 from repro.model.artifact import Artifact
 from repro.model.comparison import IDENTICAL
-from repro.model.errors import InvalidInput
+from repro.model.errors import InvalidInput, Unavailable
 from repro.model.lock import Lock
 from repro.model.policy import Target
 from repro.model.quorum import Quorum
@@ -76,15 +76,19 @@ def hold_quorum(
 ) -> Quorum:
     """Count what `sources` (files, folders, addresses; the policy's where there are none) say of `target`.
 
-    Raises InvalidInput where it is not known what to count or where statements are, Unavailable for an address that
-    does not answer.
+    An address that does not answer is part of the result. Raises Unavailable where none does, InvalidInput where it is
+    not known what to count or where statements are.
     """
     wanted = sources or trusted.policy.statements
     if not wanted:
         hint = "name files, a folder or an address, or put `statements = […]` into the policy"
         raise InvalidInput("there are no statements to count", hint=hint)
-    offered = gather([*wanted, *([str(own)] if own else [])], http, observer)
-    return counting.count(offered, trusted, target, datetime.now(UTC), observer)
+    lost: dict[str, Unavailable] = {}
+    offered = gather([*wanted, *([str(own)] if own else [])], http, observer, unreached=lost.__setitem__)
+    if len(lost) == len(set(wanted)):
+        raise next(iter(lost.values()))
+    found = counting.count(offered, trusted, target, datetime.now(UTC), observer)
+    return replace(found, unreached=tuple(f"{source}: {error.message}" for source, error in lost.items()))
 
 
 def complete(target: Target, *, name: str = "", sha256: str = "", recipe: str = "", lock_sha256: str = "") -> Target:

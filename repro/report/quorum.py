@@ -13,7 +13,8 @@ _SHOWN = 20  # voices of one standing that are listed
 
 def render(quorum: Quorum, *, width: int = 80) -> str:
     """`quorum` in lines of at most `width` columns, ending in a newline."""
-    return "\n".join([*_about(quorum, width), *_voices(quorum, width), *_answer(quorum, width)]) + "\n"
+    parts = (_about(quorum, width), _voices(quorum, width), _unreached(quorum, width), _answer(quorum, width))
+    return "\n".join(line for part in parts for line in part) + "\n"
 
 
 def answer(quorum: Quorum) -> str:
@@ -24,6 +25,8 @@ def answer(quorum: Quorum) -> str:
     said = f"quorum {state}: {agree} of {quorum.rebuilders} rebuilders agree, {needed}"
     if against:
         said += f"; {against} {'dissents' if against == 1 else 'dissent'}{', with a veto' if quorum.veto else ''}"
+    if quorum.unreached:
+        said += f"; {len(quorum.unreached)} {'source' if len(quorum.unreached) == 1 else 'sources'} not reached"
     if quorum.forged:
         said += f"; {quorum.forged} {'signature is' if quorum.forged == 1 else 'signatures are'} wrong"
     return said
@@ -57,6 +60,14 @@ def _voice(voice: Voice, width: int) -> Iterator[str]:
     yield fit(f"  {who}{when}", width)
     yield from wrap(printable(voice.reason), width, indent="    ")
     yield fit(f"    {printable(voice.where)}", width)
+
+
+def _unreached(quorum: Quorum, width: int) -> Iterator[str]:
+    if quorum.unreached:
+        yield ""
+        yield f"not reached: {len(quorum.unreached)}"
+    for source in quorum.unreached:
+        yield from wrap(printable(source), width, indent="  ")
 
 
 def _answer(quorum: Quorum, width: int) -> Iterator[str]:

@@ -250,6 +250,15 @@ def test_a_quorum_from_files_folder_and_web(canned: Canned) -> None:
         assert not (canned.out / "rebuild-1.log").exists(), "nothing was built"
         done = canned.run("verify", "tiny", "--against", f"{server.base}/evil.squashfs", *ask)
         assert (done.returncode, "dissenting: 2" in done.stdout) == (6, True), done.stdout + done.stderr
+        # one source that is not there at the moment does not take the voices of others away
+        sources = ("said", "http://127.0.0.1:9/gone")
+        assert quorum(canned, *sources, code=0)["unreached"][0].startswith("http://127.0.0.1:9/gone: ")
+        policy(canned, threshold=3)
+        assert quorum(canned, *sources, code=4)["counts"]["agreeing"] == 2
+        policy(canned, extra='dissent = "veto"')
+        assert quorum(canned, "said", code=0)["met"]
+        assert quorum(canned, *sources, code=4)["counts"]["agreeing"] == 2, "what is not known may be a veto"
+        policy(canned)
     away = ("attest", "quorum", "--policy", "policy.toml", "--artifact", str(canned.first), "http://127.0.0.1:9/x")
     assert canned.run(*away).returncode == canned.run("--offline", *away).returncode == 4
 

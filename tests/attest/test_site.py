@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from repro.model.publication import Entry, Got, Named, Publication, shown
 from repro.model.quorum import AGREEING, DISSENTING, UNKNOWN
@@ -26,9 +24,9 @@ from repro.report.site_rows import Catalogue
 from repro.system.http import Http
 from repro.system.progress import Null
 from tests.attest.said import START, compared, link, rebuilt, sealed, several, sha256
+from tests.browser import opened, started
 from tests.model.strategies import PUBLICATIONS, SHA256, STANDING
 from tests.report.comparisons import HOSTILE
-from tests.report.test_html_browser import QUIET
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
@@ -55,31 +53,13 @@ def hostile() -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=QUIET.split())
+    with started() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
 def public(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return publish(tmp_path_factory.mktemp("site"), several(), title="Rebuilds of <minimal>")
-
-
-@contextmanager
-def opened(browser: Browser, path: Path, **options: Any) -> Iterator[Page]:
-    """`path` in a browser without network and scripts; no request outside of files, no error, no complaint."""
-    context = browser.new_context(offline=True, **{"viewport": {"width": 1280, "height": 900}, **options})
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    wrong: list[str] = []
-    page.on("console", lambda message: wrong.append(message.text))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("request", lambda request: request.url.startswith("file:") or wrong.append(request.url))
-    page.goto(path.as_uri())
-    yield page
-    context.close()
-    assert wrong == []
 
 
 def test_the_index_lists_by_recipe_and_artifact(browser: Browser, public: Path) -> None:

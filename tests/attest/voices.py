@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from repro.attest.envelope import IN_TOTO, seal
 from repro.attest.keys import PublicKey, of_crypto, public_pem
-
 from repro.attest.reading import Offered
 from repro.model import statement
 from repro.model.artifact import Artifact

@@ -205,6 +205,7 @@ QUORUMS = st.builds(
     threshold=st.integers(1, 9),
     rebuilders=st.integers(1, 9),
     veto=st.booleans(),
+    unreached=st.lists(TEXTS, max_size=2).map(tuple),
     voices=st.lists(
         st.builds(
             Voice,

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from repro.model.comparison import Comparison
 from repro.report import render
+from tests.browser import opened, started
 from tests.formats import samples
 from tests.report.comparisons import SQUASHFS, hostile, large
 
-QUIET = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run "
-    "--disable-background-networking --disable-component-update --disable-sync"
-)
 MANY = 20_000
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 ROWS = "#rows [role=row]"
@@ -31,10 +26,8 @@ ROWS = "#rows [role=row]"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=QUIET.split())
+    with started() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
@@ -44,24 +37,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, comparison in contents.items():
         (folder / f"{name}.html").write_bytes(render(comparison, "html"))
     return {name: folder / f"{name}.html" for name in contents}
-
-
-@contextmanager
-def opened(browser: Browser, path: Path, fragment: str = "", **options: Any) -> Iterator[Page]:
-    """`path` in a browser without network; no request, error or complaint of the policy may come of what is done."""
-    context = browser.new_context(
-        offline=True, reduced_motion="reduce", **{"viewport": {"width": 1280, "height": 900}, **options}
-    )
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    wrong: list[str] = []
-    page.on("console", lambda message: wrong.append(message.text))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("request", lambda request: request.url.startswith("file:") or wrong.append(request.url))
-    page.goto(path.as_uri() + fragment)
-    yield page
-    context.close()
-    assert wrong == []
 
 
 def counted(page: Page, said: str) -> None:

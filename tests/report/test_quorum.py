@@ -48,6 +48,8 @@ def test_all_that_matters_is_there() -> None:
     said = "quorum met: 1 of 3 rebuilders agree, 1 is needed; 1 dissents; 1 signature is wrong"
     assert text.rpartition("\n\n")[2].split() == said.split()
     assert "b.json" not in text
+    lost = render(replace(QUORUM, unreached=("https://gone.example.org: no answer",)))
+    assert "not reached: 1\n  https://gone.example.org: no answer\n" in lost and "; 1 source not reached; " in lost
 
 
 def test_answers() -> None:
