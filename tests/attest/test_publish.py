@@ -113,6 +113,7 @@ def test_a_statement_that_is_taken_back(place: Path) -> None:
         b"x" * (5 << 20),
         link({"a.deb": "ab" * 32}).replace(b"ab" * 32, b"zz" * 32),
     ],
+    ids=["empty", "no fields", "not JSON", "cut short", "another payload type", "a layout", "too large", "no digest"],
 )
 def test_what_is_malformed_is_refused_and_nothing_is_written(place: Path, data: bytes) -> None:
     (place / "in" / "wrong.intoto.json").write_bytes(data)
