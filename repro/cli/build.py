@@ -55,11 +55,11 @@ def command(
     chosen = choose(backend)
     place = workplace(context)
     with output_folder(output, recipe) as folder:
-        clear_results(folder)
         pipeline.fetch(loaded, lock, place)
         built = pipeline.build(
             loaded, lock, place, folder, backend=chosen, environment=environment, cached=not no_cache
         )
+        clear_results(folder)
         write_file(folder / records.FILE, records.encode(built.record))
     if as_json:
         sys.stdout.buffer.write(records.encode(built.record))

@@ -11,7 +11,7 @@ _EARLIER = (BUILD, VERIFICATION, "report.txt", "comparison*.json")
 
 
 def clear_results(folder: Path) -> None:
-    """Remove what an earlier run said: it must never be taken for what the one that now begins found."""
+    """Remove what an earlier run said, before the results of another take its place: they must not mix."""
     for pattern in _EARLIER:
         for path in folder.glob(pattern):
             path.unlink(missing_ok=True)

@@ -143,12 +143,12 @@ def _verify(context: Context, recipe: str, asked: _Asked) -> int:
         if trusted and asked.against and not (asked.rebuilds or signer):
             image = fetch_other(asked.against, folder, context)
             return demand(ask_others(context, trusted, loaded, lock, image, asked.statements))
-        clear_results(folder)
         other = fetch_other(asked.against, folder, context) if asked.against else None
         result = _rebuilt(context, project, loaded, lock, folder, other, asked)
         keeper, said = keeper.updated(result.comparisons)
         result = replace(result, comparisons=keeper.judged(result.comparisons))
         text = "\n".join(filter(None, (said, _summary(result))))
+        clear_results(folder)
         _write(result, recipe, folder, text)
         write_all_reports(result.comparisons, asked.reports)
         if asked.publish and result.verdict == IDENTICAL:

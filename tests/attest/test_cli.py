@@ -181,11 +181,17 @@ def test_results_that_do_not_belong_together_are_not_signed(canned: Canned, spoi
     assert not list(canned.out.glob("*.intoto.json"))
 
 
-def test_results_of_an_interrupted_run_are_not_those_of_the_one_before(canned: Canned) -> None:
+def test_a_run_that_ended_early_leaves_the_results_before_it_or_nothing_that_could_be_signed(canned: Canned) -> None:
+    nowhere = str(canned.project / "nowhere")
     assert canned.run("verify", "tiny").returncode == 0
-    fails = {"FIRST": str(canned.project / "nowhere")}
-    assert canned.run("verify", "tiny", env=fails).returncode not in (0, 1)
-    assert "repro verify RECIPE" in sign(canned, code=2).stderr
+    assert canned.run("verify", "tiny", env={"FIRST": nowhere}).returncode not in (0, 1)
+    sign(canned)
+    assert said(canned).verdict == "identical", "nothing of the run before was touched"
+    (canned.out / "tiny.rebuild.intoto.json").unlink()
+    # the first rebuild wrote another image; the second never came
+    assert canned.run("verify", "tiny", env={"FIRST": str(canned.second), "SECOND": nowhere}).returncode not in (0, 1)
+    assert "is not what build.json says" in sign(canned, code=5).stderr
+    assert not (canned.out / "tiny.rebuild.intoto.json").exists()
 
 
 def test_a_lock_that_changed_since(canned: Canned) -> None:

@@ -33,8 +33,8 @@ def image(order, environment, backend, *, folder, log, observer, **_):
     if os.environ.get("BROKEN") == name:
         raise BuildFailed("the build step failed", hint="this is a test")
     target = folder / (name + ".squashfs")
-    second = os.environ.get("SECOND_" + name, os.environ["SECOND"])
-    shutil.copyfile(second if varied else os.environ["FIRST"], target)
+    wanted = ("SECOND_" + name, "SECOND") if varied else ("FIRST",)
+    shutil.copyfile(next(os.environ[each] for each in wanted if each in os.environ), target)
     return Built((target,), {{}}, ())
 
 def compare(*args, **kwargs):

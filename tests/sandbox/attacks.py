@@ -81,8 +81,16 @@ return call(304, os.open('/dev/null', os.O_RDONLY), handle, 0)
 }
 
 PROCESSES = {
-    "a process of the host by name": "return [p for p in os.listdir('/proc') if p.isdigit()"
-    " and int(p) != os.getpid() and fact['mark'].encode() in read(f'/proc/{p}/cmdline')]",
+    "a process of the host by name": """
+found = []
+for p in os.listdir('/proc'):
+    try:
+        if p.isdigit() and int(p) != os.getpid() and fact['mark'].encode() in read(f'/proc/{p}/cmdline'):
+            found.append(p)
+    except (FileNotFoundError, ProcessLookupError):
+        pass  # it ended meanwhile
+return found
+""",
     "signal a process of the host": """
 os.kill(fact['pid'], 0)
 return fact['mark'].encode() in read(f"/proc/{fact['pid']}/cmdline")
