@@ -57,7 +57,7 @@ class Stage:
 
     def say(self, text: str = "") -> None:
         """Print `text`, with names that are the same in every run for addresses and folders."""
-        text = re.sub(r"http://127\.0\.0\.1:\d+/home-(\w+)/public", r"https://\1.example.org", text)
+        text = re.sub(r"http://127\.0\.0\.1:\d+/home-(\w+)/[^…\s]*", r"https://\1.example.org/", text)
         print(text.replace(str(self.bench.folder), "…"), flush=True)
 
     def repro(self, who: Rebuilder | None, *args: str, shown: Sequence[str] = (), code: int = 0) -> str:
