@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 from packageurl import PackageURL
@@ -53,7 +52,7 @@ def materials(claim: Claim, lock: Lock, pins: PinSet) -> tuple[Material, ...]:
 
 
 def _check(claim: Claim, lock: Lock, pins: PinSet) -> None:
-    digest = hashlib.sha256(locks.encode(lock).encode()).hexdigest()
+    digest = locks.digest(lock)
     if (claim.recipe, claim.lock_sha256) != (lock.recipe, digest):
         raise InvalidInput(
             f"the build of {claim.recipe} was made from the lock {claim.lock_sha256[:12]}…, "

@@ -6,7 +6,7 @@ https://slsa.dev/spec/v1.0/provenance; the build type and what is not claimed: d
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from repro.attest.materials import Material, materials
@@ -16,11 +16,11 @@ from repro.model.errors import InvalidInput
 from repro.model.lock import Lock, LockedIndex
 from repro.model.pin import Pin, PinSet
 from repro.model.record import BuildRecord, Claim, Run
+from repro.model.statement import moment, stamp
 from repro.snapshot.hosts import snapshot_url
 
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:repro:build:image:v1"
-_TIME = "%Y-%m-%dT%H:%M:%SZ"  # RFC 3339, UTC, to the second
 
 
 def provenance(
@@ -96,11 +96,11 @@ def _below_suite(pin: Pin, path: str) -> str:
 def _times(run: Run) -> dict[str, str]:
     """`startedOn` and `finishedOn`, to the second: `Run.started` is no finer."""
     try:
-        started = datetime.strptime(run.started, _TIME).replace(tzinfo=UTC)
+        started = moment(run.started)
         finished = started + timedelta(seconds=round(run.seconds))
     except (ValueError, OverflowError) as error:
         raise InvalidInput(
             f"the record says that its build started at {run.started!r} and took {run.seconds!r} seconds: {error}",
             hint="give the record as `repro build` wrote it",
         ) from error
-    return {"startedOn": started.strftime(_TIME), "finishedOn": finished.strftime(_TIME)}
+    return {"startedOn": stamp(started), "finishedOn": stamp(finished)}

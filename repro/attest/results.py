@@ -17,27 +17,27 @@ from repro.model.record import BuildRecord
 from repro.model.statement import BUILT, Signing, Statement, Subject
 from repro.model.verification import AGAINST, Found
 from repro.model.verification import FILE as VERIFICATION
-from repro.system.hashing import sha256_file
+from repro.system.hashing import digests_of
+
+HASHES = ("sha512", "sha256")  # those that rebuilderd puts into a link
 
 
 @dataclass(frozen=True)
 class Results:
     """`records` by the name of the rebuild, in order; `found` is None after a mere build. `build` is the name and
-    digest of the build record itself."""
+    digest of the build record itself. `hashes` are those of HASHES of each artifact of the first build, by name, as its
+    file has them now."""
 
     folder: Path
     records: Mapping[str, BuildRecord]
     found: Found | None
     build: Artifact
+    hashes: Mapping[str, Mapping[str, str]]
 
     @property
     def first(self) -> BuildRecord:
         """The build in the normalized environment, or the only one: whose claim and artifacts these are."""
         return next(iter(self.records.values()))
-
-    def path(self, artifact: Artifact) -> Path:
-        """Where an artifact of the first build lies."""
-        return self.folder / artifact.name
 
 
 def read_results(folder: Path) -> Results:
@@ -55,10 +55,9 @@ def read_results(folder: Path) -> Results:
         found = verification.decode(_read(other), str(other))
         if found.build_sha256 != digest:
             raise InvalidInput(f"{other} belongs to another build than {path}", hint="run `repro verify` again")
-    results = Results(folder, built, found, Artifact(BUILD, "build", len(data), digest))
-    for artifact in results.first.claim.artifacts:
-        _check(results.path(artifact), artifact)
-    return results
+    first = next(iter(built.values()))
+    hashes = {artifact.name: _checked(folder / artifact.name, artifact) for artifact in first.claim.artifacts}
+    return Results(folder, built, found, Artifact(BUILD, "build", len(data), digest), hashes)
 
 
 def statement_of(results: Results, signed: datetime, expires: datetime | None) -> Statement:
@@ -86,17 +85,19 @@ def statement_of(results: Results, signed: datetime, expires: datetime | None) -
     )
 
 
-def _check(path: Path, artifact: Artifact) -> None:
+def _checked(path: Path, artifact: Artifact) -> dict[str, str]:
+    """The hashes of `path`, once it has proven to be `artifact`."""
     try:
-        digest = sha256_file(path)
+        hashes = digests_of(path, HASHES)
     except OSError as error:
         hint = "a statement is made where the build left its artifacts"
         raise InvalidInput(f"{path} cannot be read: {error.strerror}", hint=hint) from error
-    if digest != artifact.sha256:
+    if hashes["sha256"] != artifact.sha256:
         raise IntegrityFailure(
-            f"{path} is not what {BUILD} says: {digest} instead of {artifact.sha256}",
+            f"{path} is not what {BUILD} says: {hashes['sha256']} instead of {artifact.sha256}",
             hint="it was changed after the build; nothing was signed",
         )
+    return hashes
 
 
 def _read(path: Path, hint: str = "") -> bytes:

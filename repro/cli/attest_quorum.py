@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from repro.attest.reading import Heard, hear
 from repro.attest.trusted import load_policy, read_keys
 from repro.cli.context import Context, pass_context
 from repro.cli.project import find_project
-from repro.cli.trust import demand
+from repro.cli.trust import demand, given_digest
+from repro.model import lock as locks
 from repro.model import quorum as quorums
 from repro.model.errors import IntegrityFailure, InvalidInput, PolicyNotMet
 from repro.model.text import printable, readable_json
@@ -23,15 +23,12 @@ from repro.report import quorum as text
 from repro.system.hashing import sha256_file
 from repro.system.http import Http
 
-_DIGEST = re.compile(r"sha256:([0-9a-fA-F]{64})")
-_policy = click.option(
-    "--policy", type=click.Path(path_type=Path), required=True, help="Whom to trust, and how many must agree."
-)
-
 
 @click.command("quorum")
 @click.argument("sources", nargs=-1, metavar="[FILE|DIR|URL]...")
-@_policy
+@click.option(
+    "--policy", type=click.Path(path_type=Path), required=True, help="Whom to trust, and how many must agree."
+)
 @click.option("--artifact", metavar="FILE|sha256:HEX", help="What they must agree on, if the policy does not say.")
 @click.option("--recipe", metavar="RECIPE", help="Count only what is about this recipe and its lock.")
 @click.option("--json", "as_json", is_flag=True, help="Write the result as JSON (repro/quorum/v1) on standard output.")
@@ -51,7 +48,7 @@ def quorum(
     """
     trusted = load_policy(policy)
     name, digest = _asked(artifact)
-    lock = pipeline.lock_digest(pipeline.read_lock(pipeline.load(find_project(), recipe))) if recipe else ""
+    lock = locks.digest(pipeline.read_lock(pipeline.load(find_project(), recipe))) if recipe else ""
     target = attesting.complete(trusted.policy.target, name=name, sha256=digest, recipe=recipe or "", lock_sha256=lock)
     found = attesting.hold_quorum(trusted, target, sources, Http(offline=context.offline), context.observer)
     if as_json:
@@ -86,9 +83,8 @@ def verify(
     rows = []
     for offered in gather(sources, Http(offline=context.offline), context.observer):
         heard = hear(offered, known)
-        state = "good" if heard.signers else "wrong" if heard.wrong or heard.problem else "unknown"
-        if heard.signers and heard.problem:
-            state = "wrong"
+        wrong = heard.problem or (heard.wrong and not heard.signers)
+        state = "wrong" if wrong else "good" if heard.signers else "unknown"
         rows.append(
             {
                 "where": heard.where,
@@ -129,8 +125,8 @@ def _asked(artifact: str | None) -> tuple[str, str]:
     """Name and digest of what `--artifact` says; both empty where it says nothing."""
     if artifact is None:
         return "", ""
-    if match := _DIGEST.fullmatch(artifact):
-        return "", match[1].lower()
+    if digest := given_digest(artifact):
+        return "", digest
     try:
         return Path(artifact).name, sha256_file(Path(artifact))
     except OSError as error:

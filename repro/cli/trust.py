@@ -11,6 +11,7 @@ import click
 from repro import pipeline
 from repro.attest.trusted import Trusted
 from repro.cli.context import Context
+from repro.model import lock as locks
 from repro.model.errors import IntegrityFailure, InvalidInput, PolicyNotMet, Unavailable
 from repro.model.lock import Lock
 from repro.model.quorum import Quorum
@@ -58,12 +59,18 @@ def ask_others(
         name=f"{recipe.name}.{recipe.outputs[0]}",
         sha256=artifact if isinstance(artifact, str) else sha256_file(artifact),
         recipe=recipe.name,
-        lock_sha256=pipeline.lock_digest(lock),
+        lock_sha256=locks.digest(lock),
     )
     http = Http(offline=context.offline)
     found = attesting.hold_quorum(trusted, target, sources, http, context.observer, own=own)
     click.echo(text.render(found), nl=False)
     return found
+
+
+def given_digest(text: str) -> str:
+    """The digest in `sha256:HEX`, lower case; empty where `text` is something else."""
+    match = _DIGEST.fullmatch(text)
+    return match[1].lower() if match else ""
 
 
 def demand(found: Quorum) -> int:
@@ -83,8 +90,8 @@ def fetch_other(against: str, folder: Path, context: Context) -> Path | str:
 
     Raises InvalidInput where there is no such file, and what fetching raises.
     """
-    if match := _DIGEST.fullmatch(against):
-        return match[1].lower()
+    if digest := given_digest(against):
+        return digest
     if not against.startswith(("http://", "https://")):
         path = Path(against)
         if not path.is_file():

@@ -5,6 +5,7 @@ The file is TOML with one package a line, sorted, so that a change reads as a li
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -81,6 +82,11 @@ def encode(lock: Lock) -> str:
         *_section("toolchain", [(p.name, p.arch, p) for p in lock.toolchain]),
     ]
     return "\n".join(lines) + "\n"
+
+
+def digest(lock: Lock) -> str:
+    """SHA-256 of `lock` as it is written."""
+    return hashlib.sha256(encode(lock).encode()).hexdigest()
 
 
 def _section(title: str, rows: list[tuple[str, str, Any]]) -> list[str]:

@@ -6,7 +6,7 @@ needs libraries that take a moment to load, and building does without them.
 
 from repro.pipeline.building import Rebuild, build
 from repro.pipeline.changed import changed_recipes
-from repro.pipeline.loading import Loaded, Workplace, fetch, load, lock_digest, make_lock, read_lock
+from repro.pipeline.loading import Loaded, Workplace, fetch, load, make_lock, read_lock
 from repro.pipeline.verifying import (
     Verification,
     all_factors,
@@ -28,7 +28,6 @@ __all__ = [
     "fetch",
     "found",
     "load",
-    "lock_digest",
     "make_lock",
     "publish",
     "read_lock",

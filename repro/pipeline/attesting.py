@@ -13,7 +13,7 @@ from repro.attest.envelope import IN_TOTO, seal
 from repro.attest.gather import gather
 from repro.attest.link import make_link
 from repro.attest.provenance import PREDICATE_TYPE, provenance
-from repro.attest.results import Results, statement_of
+from repro.attest.results import HASHES, Results, statement_of
 from repro.attest.signers import Signer
 from repro.attest.statements import statement as about
 from repro.attest.trusted import Trusted
@@ -25,13 +25,11 @@ from repro.model.errors import InvalidInput, Unavailable
 from repro.model.lock import Lock
 from repro.model.policy import Target
 from repro.model.quorum import Quorum
-from repro.pipeline.loading import Loaded, lock_digest
-from repro.system.hashing import digests_of
+from repro.pipeline.loading import Loaded
 from repro.system.http import Http
 from repro.system.progress import Observer
 
 STATEMENT = "{}.rebuild.intoto.json"  # of a recipe, in its output folder
-_LINKED = ("sha512", "sha256")  # the hashes that rebuilderd puts into a link
 
 
 def attest(
@@ -46,7 +44,7 @@ def attest(
     from repro.attest.bom import bill_of_materials  # noqa: PLC0415  (the library takes a second to import)
 
     claim = results.first.claim
-    if lock_digest(lock) != claim.lock_sha256:
+    if locks.digest(lock) != claim.lock_sha256:
         hint = "run `repro verify` again, then attest"
         raise InvalidInput(f"{loaded.lock_path} has changed since {results.folder} was built", hint=hint)
     now = datetime.now(UTC).replace(microsecond=0)
@@ -64,9 +62,9 @@ def attest(
     }
     if said.verdict == IDENTICAL and signer.key.kind == "ed25519":
         material = locks.encode(lock).encode()
-        materials = {"recipe.lock": {name: hashlib.new(name, material).hexdigest() for name in _LINKED}}
+        materials = {"recipe.lock": {name: hashlib.new(name, material).hexdigest() for name in HASHES}}
         for artifact in claim.artifacts:
-            products = {artifact.name: digests_of(results.path(artifact), _LINKED)}
+            products = {artifact.name: results.hashes[artifact.name]}
             documents[f"{artifact.name}.link"] = make_link(artifact.name, materials, products, signer)
     return documents
 

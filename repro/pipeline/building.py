@@ -16,11 +16,13 @@ from repro.image.build import Built
 from repro.image.build import build as build_image
 from repro.image.order import Order, program_digest, read_tree
 from repro.lock.index import subset
+from repro.model import lock as locks
 from repro.model.artifact import Artifact
 from repro.model.errors import InvalidInput
 from repro.model.lock import Lock
 from repro.model.record import BuildRecord, Claim, Run
-from repro.pipeline.loading import Loaded, Workplace, lock_digest
+from repro.model.statement import stamp
+from repro.pipeline.loading import Loaded, Workplace
 from repro.sandbox.backend import Backend
 from repro.sandbox.environment import Environment
 from repro.store import StageCache, Store
@@ -71,7 +73,7 @@ def build(
         )
     run = Run(
         id=secrets.token_hex(16),
-        started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        started=stamp(started),
         seconds=round(time.monotonic() - began, 1),
         peak_bytes=memory.bytes,
         backend=backend.name,
@@ -101,7 +103,7 @@ def _claim(order: Order, loaded: Loaded, environment: Environment, built: Built)
     return Claim(
         recipe=order.recipe.name,
         recipe_sha256=order.recipe_sha256,
-        lock_sha256=lock_digest(order.lock),
+        lock_sha256=locks.digest(order.lock),
         toolchain_sha256=order.toolchain_sha256,
         pins={pin.name: pin.timestamp for pin in loaded.pins.pins},
         environment=environment.facts(),

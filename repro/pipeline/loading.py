@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -136,11 +135,6 @@ def _usable_lock(loaded: Loaded, place: Workplace) -> Lock | None:
 def fetch(loaded: Loaded, lock: Lock, place: Workplace) -> Fetched:
     """Have everything that `lock` names in the store, before anything is built. Raises as `fetch_lock` does."""
     return fetch_lock(lock, loaded.pins, loaded.proofs, place.fetcher, place.observer)
-
-
-def lock_digest(lock: Lock) -> str:
-    """SHA-256 of `lock` as it is written."""
-    return hashlib.sha256(locks.encode(lock).encode()).hexdigest()
 
 
 def _text(path: Path) -> str:
