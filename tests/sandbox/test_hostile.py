@@ -45,7 +45,7 @@ class Host:
             listening.listen()
         for each in self.sockets:
             each.setblocking(False)
-        wait = "import sys; sys.stdin.read()"  # as long as these tests are there, which may be longer than one would guess
+        wait = "import sys; sys.stdin.read()"  # as long as these tests live, however long that is
         self.process = subprocess.Popen([sys.executable, "-c", wait, self.mark], stdin=subprocess.PIPE)
         self.key = uuid.uuid4().int & 0x7FFFFFFF
         self.shm = ctypes.CDLL(None).shmget(self.key, 4096, 0o1666)
