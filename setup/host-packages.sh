@@ -36,6 +36,9 @@ if [ "$task" = test ]; then
   program chromium chromium
   program cpio cpio
   program curl curl
+  program debootsnap devscripts
+  program debootstrap debootstrap
+  program debuerreotype-init debuerreotype
   program dpkg-divert dpkg
   program fakeroot fakeroot
   program git git
@@ -47,6 +50,7 @@ if [ "$task" = test ]; then
   program jq jq
   program lz4 lz4
   program mcopy mtools
+  program mmdebstrap mmdebstrap
   program mkfs.vfat dosfstools
   program mke2fs e2fsprogs
   program mksquashfs squashfs-tools
