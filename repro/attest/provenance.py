@@ -60,14 +60,14 @@ def _dependencies(claim: Claim, lock: Lock, pins: PinSet) -> list[dict[str, Any]
     indexes = sorted(lock.indexes, key=lambda index: (index.pin, index.path))
     return [
         _resource("recipe.lock", claim.lock_sha256),
-        *(_inrelease(pin) for pin in sorted(pins.pins, key=lambda pin: pin.name)),
+        *(_signed(pin) for pin in sorted(pins.pins, key=lambda pin: pin.name)),
         *(_index(index, pins.pin(index.pin)) for index in indexes),
         *(_package(material) for material in packages),
     ]
 
 
-def _inrelease(pin: Pin) -> dict[str, Any]:
-    return _resource(f"{pin.name} InRelease", pin.inrelease_sha256, uri=_below_suite(pin, "InRelease"))
+def _signed(pin: Pin) -> dict[str, Any]:
+    return _resource(f"{pin.name} {pin.document}", pin.sha256, uri=_below_suite(pin, pin.document))
 
 
 def _index(index: LockedIndex, pin: Pin) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ import click
 from repro.cli.context import Context, pass_context
 from repro.cli.project import find_project
 from repro.model.errors import IntegrityFailure, InvalidInput
-from repro.model.pin import PinSet, parse_timestamp
-from repro.model.text import printable, readable_json
+from repro.model.pin import TIMESTAMP, Pin, PinSet, timestamp_of
+from repro.model.text import human_size, printable, readable_json
 from repro.snapshot.hosts import mirrors, snapshot_base
 from repro.snapshot.pinning import NEWER, SAME, Accepted, Candidate, Moved, Suite, pin_at, pin_from_mirror, refresh
 from repro.snapshot.pins import (
@@ -29,7 +30,7 @@ from repro.snapshot.pins import (
     verify_pin_set,
 )
 from repro.snapshot.sources import SnapshotArchive, sources
-from repro.snapshot.trust import read_certificates
+from repro.snapshot.trust import Signer, read_certificates
 from repro.system.http import Http
 
 HOST_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -50,9 +51,22 @@ def command() -> None:
 @click.argument("name")
 @click.option("--archive", required=True, help="The snapshot archive's name for it: debian, debian-security, …")
 @click.option("--suite", required=True, help="Such as bookworm.")
-@click.option("--component", "components", multiple=True, default=("main",), show_default=True)
-@click.option("--arch", "architectures", multiple=True, default=("amd64",), show_default=True)
-@click.option("--at", "timestamp", metavar="TIME", help="State of the archive at YYYYMMDDTHHMMSSZ, from the snapshots.")
+@click.option("--component", "components", multiple=True, default=("main",), show_default=True, help="Repeatable.")
+@click.option(
+    "--arch",
+    "architectures",
+    multiple=True,
+    default=("amd64",),
+    show_default=True,
+    help="Repeatable; `all` where the archive keeps an index of its own for it.",
+)
+@click.option(
+    "--at",
+    "timestamp",
+    metavar="TIME",
+    help="State of the archive at TIME, from the snapshot archive: 2026-09-06T12:00Z or any ISO 8601 form, or "
+    "YYYYMMDDTHHMMSSZ; UTC where no zone is given. The pin gets the time of the last import before it.",
+)
 @click.option("--from-mirror", is_flag=True, help="What the mirrors serve now (the default).")
 @click.option(
     "--keyring",
@@ -79,6 +93,12 @@ def add(
     """Add a pin to the set NAME, which is made where it does not exist.
 
     The signers who vouched are shown: compare their fingerprints with a source that you trust before you commit.
+    An archive that is not Debian's has a mirror in mirrors.toml or REPRO_MIRROR_NAME, and keys of its own:
+
+    \b
+      repro pin add trixie --archive debian --suite trixie --at 2026-09-06T12:00Z
+      REPRO_MIRROR_TOR=https://mirror.example.org/tor \\
+      repro pin add trixie --archive tor --suite trixie --keyring tor.asc
     """
     if timestamp and from_mirror:
         raise click.UsageError("--at and --from-mirror exclude each other")
@@ -97,7 +117,7 @@ def add(
         found = pin_from_mirror(wanted, accepted, http, sources(mirrors(), snapshot_base(), http))
     pins = PinSet(name, (*(old.pins if old else ()), found.pin))
     certificates = {cert.fingerprint: cert for cert in (*keys, *found.certificates)}
-    save_pin_set(folder, pins, {found.pin.name: found.inrelease}, tuple(certificates.values()))
+    save_pin_set(folder, pins, {found.pin.name: found.evidence}, tuple(certificates.values()))
     _show_new(found)
     return 0
 
@@ -123,7 +143,7 @@ def refresh_pins(context: Context, name: str, snapshots: Path | None) -> int:
     newer = {move.candidate.pin.name: move.candidate for move in moves if move.outcome == NEWER}
     if newer:
         kept = tuple(newer[pin.name].pin if pin.name in newer else pin for pin in pins.pins)
-        evidence = {found.pin.name: found.inrelease for found in newer.values()}
+        evidence = {found.pin.name: found.evidence for found in newer.values()}
         save_pin_set(folder, replace(pins, pins=kept), evidence, keys)
         context.observer.note("locks on these pins are stale now: run `repro lock RECIPE`")
     return 0
@@ -134,22 +154,32 @@ def refresh_pins(context: Context, name: str, snapshots: Path | None) -> int:
 @_as_json
 @_folder
 def verify(name: str | None, as_json: bool, snapshots: Path | None) -> int:
-    """Prove the pins from the evidence beside them, offline: hash, signature, signer, dates."""
+    """Prove the pins from the evidence beside them, offline, and say what was proven.
+
+    For each: the file has the SHA-256 that the pin names; an accepted signer signed it with a key that was valid at the
+    Release's Date; the pin's time is neither before that Date nor after Valid-Until; the suite is the pin's; and it
+    names every pinned index by SHA-256. What the archive's files are good for, and that nothing newer was there, is
+    not proven. `repro lock RECIPE --prove` goes on from the indexes to each .deb.
+    """
     folder = snapshots or find_project().snapshots
     rows: list[dict[str, Any]] = []
+    lines: list[str] = []
     failures: list[str] = []
     for pins in _sets(folder, name):
         for pin in pins.pins:
             try:
-                rows.append({"set": pins.name, "ok": True, **_proof_row(verify_pin(folder, pins.name, pin))})
+                proof = verify_pin(folder, pins.name, pin)
+                rows.append({"set": pins.name, "ok": True, **_proof_row(proof)})
+                lines.append(_proven(pins.name, proof, datetime.now(UTC)))
             except IntegrityFailure as error:
                 rows.append({"set": pins.name, "ok": False, "pin": pin.name, "problem": error.message})
+                lines.append(f"WRONG  {pins.name}  {pin.name}")
                 failures.append(error.message)
     if as_json:
         sys.stdout.buffer.write(readable_json({"schema": "repro/pin-verify/v1", "pins": rows}))
     else:
-        for row in rows:
-            click.echo(_verify_line(row))
+        for line in lines:
+            click.echo(line)
     if failures:
         sys.stdout.flush()
         raise IntegrityFailure("\n".join(failures))
@@ -162,7 +192,7 @@ def verify(name: str | None, as_json: bool, snapshots: Path | None) -> int:
 def list_pins(as_json: bool, snapshots: Path | None) -> int:
     """List the pins of all sets; their evidence is not checked."""
     sets = _sets(snapshots or find_project().snapshots, None)
-    rows = [{"set": pins.name, **vars(pin)} for pins in sets for pin in pins.pins]
+    rows = [{"set": pins.name, **_row(pin)} for pins in sets for pin in pins.pins]
     if as_json:
         sys.stdout.buffer.write(readable_json({"schema": "repro/pin-list/v1", "pins": rows}))
     else:
@@ -203,33 +233,66 @@ def _fingerprint(text: str) -> str:
 
 def _timestamp(text: str) -> str:
     try:
-        parse_timestamp(text)
-    except ValueError as error:
-        raise InvalidInput(f"--at: {error}") from error
-    return text
+        timestamp = timestamp_of(text)
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(f"--at: {text!r} is no time: {error}", hint="such as 2026-09-06T12:00Z") from error
+    if timestamp > (now := datetime.now(UTC).strftime(TIMESTAMP)):
+        raise InvalidInput(f"--at: {timestamp} is still to come", hint=f"it is {now}; times without a zone are UTC")
+    return timestamp
+
+
+def _row(pin: Pin) -> dict[str, Any]:
+    """A pin as its file writes it."""
+    fields = vars(pin).copy()
+    del fields["detached"]
+    return {pin.hash_key if key == "sha256" else key: value for key, value in fields.items()}
 
 
 def _proof_row(proof: PinProof) -> dict[str, Any]:
+    until = proof.release.valid_until
     return {
         "pin": proof.pin.name,
         "timestamp": proof.pin.timestamp,
+        proof.pin.hash_key: proof.pin.sha256,
         "date": proof.release.date.isoformat(),
-        "signers": [{"fingerprint": signer.fingerprint, "user_id": signer.user_id} for signer in proof.signers],
+        "valid_until": until.isoformat() if until else None,
+        "signers": [_signer_row(signer) for signer in proof.signers],
         "refused": list(proof.refused),
+        "indexes": [vars(entry) for entry in proof.indexes],
     }
 
 
-def _verify_line(row: dict[str, Any]) -> str:
-    if not row["ok"]:
-        return f"WRONG  {row['set']}  {row['pin']}"
-    lines = [f"ok     {row['set']}  {row['pin']}  {row['timestamp']}  Release of {row['date']}"]
-    lines += [f"         {signer['fingerprint']}  {printable(signer['user_id'])}" for signer in row["signers"]]
-    lines += [f"         not counted: {printable(why)}" for why in row["refused"]]
+def _signer_row(signer: Signer) -> dict[str, Any]:
+    return {
+        "fingerprint": signer.fingerprint,
+        "signing_key": signer.signing_key,
+        "user_id": signer.user_id,
+        "made": signer.made.isoformat(),
+        "expires": signer.expires.isoformat() if signer.expires else None,
+    }
+
+
+def _proven(name: str, proof: PinProof, now: datetime) -> str:
+    """What was proven of a pin of the set `name`, for people, in lines of at most 80 columns but for names."""
+    pin, release = proof.pin, proof.release
+    lines = [f"ok     {name}  {pin.name}  {pin.timestamp}", f"  {pin.document} {pin.sha256}"]
+    for signer in proof.signers:
+        lines.append(f"  signed {signer.made:%Y-%m-%d %H:%M:%S} by {signer.fingerprint}")
+        lines.append(f"    {printable(signer.user_id)}")
+        if signer.expires:
+            gone = signer.expires <= now
+            then = "good at the Release's Date; " + ("expired since, on" if gone else "expires on")
+            lines.append(f"    {then} {signer.expires:%Y-%m-%d}")
+    lines += [f"  not counted: {printable(why)}" for why in proof.refused]
+    until = f"until {release.valid_until:%Y-%m-%d %H:%M:%S}" if release.valid_until else "without end"
+    lines.append(f"  Release of {release.date:%Y-%m-%d %H:%M:%S}, valid {until}: the pin lies within")
+    size = human_size(sum(entry.size for entry in proof.indexes))
+    lines.append(f"  names {len(proof.indexes)} pinned index{'es' * (len(proof.indexes) != 1)} by SHA-256 ({size})")
     return "\n".join(lines)
 
 
 def _show_new(found: Candidate) -> None:
-    click.echo(f"pinned {found.pin.name} at {found.pin.timestamp}, InRelease {found.pin.inrelease_sha256}")
+    click.echo(f"pinned {found.pin.name} at {found.pin.timestamp}, {found.pin.document} {found.pin.sha256}")
     for signer in found.proof.signers:
         click.echo(f"  vouched for by {signer.fingerprint}  {printable(signer.user_id)}")
     for why in found.proof.refused:
@@ -237,9 +300,9 @@ def _show_new(found: Candidate) -> None:
 
 
 def _said(move: Moved) -> str:
-    there = f"{move.candidate.pin.timestamp} ({move.candidate.pin.inrelease_sha256[:12]})"
+    there = f"{move.candidate.pin.timestamp} ({move.candidate.pin.sha256[:12]})"
     if move.outcome == NEWER:
-        return f"{move.old.name}: {move.old.timestamp} ({move.old.inrelease_sha256[:12]}) -> {there}"
+        return f"{move.old.name}: {move.old.timestamp} ({move.old.sha256[:12]}) -> {there}"
     if move.outcome == SAME:
         return f"{move.old.name}: unchanged at {move.old.timestamp}"
     return f"{move.old.name}: left at {move.old.timestamp}; the mirror is older, it serves {there}"

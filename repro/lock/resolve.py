@@ -19,7 +19,7 @@ def inputs_digest(recipe: Recipe, pins: PinSet, toolchain: Sequence[str]) -> str
         "packages": sorted(recipe.packages),
         "architecture": recipe.architecture,
         "toolchain": sorted(toolchain),
-        "pins": [(pin.name, pin.timestamp, pin.inrelease_sha256, sorted(pin.components)) for pin in pins.pins],
+        "pins": [(pin.name, pin.timestamp, pin.sha256, sorted(pin.components)) for pin in pins.pins],
     }
     return hashlib.sha256(canonical_json(material)).hexdigest()
 

@@ -1,7 +1,8 @@
 """`snapshots/NAME.toml`: archive suites pinned by snapshot timestamp, InRelease hash and accepted signers.
 
 A pin set is a TOML file with `schema = "repro/pins/v1"` and one `[[pin]]` table a suite. Beside it lie the
-evidence: `NAME/ARCHIVE_SUITE.InRelease` (the very bytes) and `NAME/keys.asc` (the OpenPGP certificates).
+evidence: `NAME/ARCHIVE_SUITE.InRelease` (the very bytes) and `NAME/keys.asc` (the OpenPGP certificates). An archive
+without InRelease has `release_sha256` instead of `inrelease_sha256`, and as evidence `.Release` and `.Release.gpg`.
 """
 
 from __future__ import annotations
@@ -29,13 +30,24 @@ def parse_timestamp(text: str) -> datetime:
     return datetime.strptime(text, TIMESTAMP).replace(tzinfo=UTC)
 
 
+def timestamp_of(text: str) -> str:
+    """The time that a person wrote, as a timestamp: `YYYYMMDDTHHMMSSZ` or any ISO 8601 form; UTC where it has no zone,
+    the day's beginning where it has no time. Raises ValueError where it is none."""
+    if _TIMESTAMP.fullmatch(text):
+        return parse_timestamp(text).strftime(TIMESTAMP)
+    time = datetime.fromisoformat(text)
+    return (time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)).strftime(TIMESTAMP)
+
+
 @dataclass(frozen=True)
 class Pin:
     """One archive suite at one snapshot timestamp.
 
-    `archive` is the snapshot archive's name for it (`debian`, `debian-security`); `timestamp` is
-    `YYYYMMDDTHHMMSSZ`; `inrelease_sha256` 64 hex digits; `signers` are the primary-key fingerprints (40 upper-case
-    hex digits), each of which alone may vouch for the InRelease.
+    `archive` is the snapshot archive's name for it (`debian`, `debian-security`) or, for one that is not Debian's, the
+    name that mirrors.toml gives it; `architectures` may hold `all`, for archives that keep an index of their own for
+    it; `timestamp` is `YYYYMMDDTHHMMSSZ`; `sha256` (64 hex digits) is of the file that is signed: the InRelease or,
+    where the signatures are `detached`, the Release; `signers` are the primary-key fingerprints (40 upper-case hex
+    digits), each of which alone may vouch for it.
     """
 
     archive: str
@@ -43,8 +55,19 @@ class Pin:
     components: tuple[str, ...]
     architectures: tuple[str, ...]
     timestamp: str
-    inrelease_sha256: str
+    sha256: str
     signers: tuple[str, ...]
+    detached: bool = False
+
+    @property
+    def document(self) -> str:
+        """The name of the file that is signed."""
+        return "Release" if self.detached else "InRelease"
+
+    @property
+    def hash_key(self) -> str:
+        """The key under which files have `sha256`."""
+        return f"{self.document.lower()}_sha256"
 
     @property
     def name(self) -> str:
@@ -99,7 +122,7 @@ def encode(pins: PinSet) -> str:
             f"components = {_words(pin.components)}",
             f"architectures = {_words(pin.architectures)}",
             f'timestamp = "{pin.timestamp}"',
-            f'inrelease_sha256 = "{pin.inrelease_sha256}"',
+            f'{pin.hash_key} = "{pin.sha256}"',
             "signers = [",
             *(f'  "{signer}",' for signer in pin.signers),
             "]",
@@ -114,13 +137,15 @@ def _words(values: tuple[str, ...]) -> str:
 def _pin(raw: Any, where: str) -> Pin:
     if not isinstance(raw, dict):
         raise InvalidInput(f"{where}: not a table")
+    detached = "release_sha256" in raw
+    hash_key = "release_sha256" if detached else "inrelease_sha256"
     fields = {
         "archive": (_WORD, str),
         "suite": (re.compile(r"[A-Za-z0-9][A-Za-z0-9./+_-]*"), str),
         "components": (_WORD, list),
         "architectures": (_WORD, list),
         "timestamp": (_TIMESTAMP, str),
-        "inrelease_sha256": (_SHA256, str),
+        hash_key: (_SHA256, str),
         "signers": (_FINGERPRINT, list),
     }
     values: dict[str, Any] = {}
@@ -135,7 +160,7 @@ def _pin(raw: Any, where: str) -> Pin:
         values[key] = tuple(value) if kind is list else value
     if raw:
         raise InvalidInput(f"{where}: unknown key {sorted(raw)[0]}")
-    pin = Pin(**values)
+    pin = Pin(sha256=values.pop(hash_key), detached=detached, **values)
     try:
         pin.time  # noqa: B018  (the property parses; the regex alone would let month 13 pass)
     except ValueError as error:

@@ -18,28 +18,36 @@ from repro.model.errors import InvalidInput
 
 ARCHIVES = ("debian", "debian-security")
 SNAPSHOT = "https://snapshot.debian.org"
+_VARIABLE = "REPRO_MIRROR_"
 Mirrors = Mapping[str, tuple[str, ...]]
 
 
 def mirrors(environment: Mapping[str, str] = os.environ, apt: Path = Path("/etc/apt")) -> Mirrors:
     """Base addresses (no slash at the end) by archive, in the order in which they are to be asked.
 
-    First those of the host's apt sources, then REPRO_MIRROR_DEBIAN and REPRO_MIRROR_DEBIAN_SECURITY (several split
-    by spaces; a leading `-` drops what the host names), then `repro/mirrors.toml` in the XDG configuration folder.
-    Raises InvalidInput where the last is not valid.
+    First those of the host's apt sources, then REPRO_MIRROR_DEBIAN, REPRO_MIRROR_DEBIAN_SECURITY and the like for any
+    archive (several split by spaces; a leading `-` drops what the host names), then `repro/mirrors.toml` in the XDG
+    configuration folder. Raises InvalidInput where the last is not valid.
     """
     configured = _configured(environment)
+    variables = sorted(key.removeprefix(_VARIABLE) for key in environment if key.startswith(_VARIABLE))
     found: dict[str, list[str]] = {archive: [] for archive in (*ARCHIVES, *configured)}
+    known = {_variable(archive) for archive in found}
+    found |= {name.lower().replace("_", "-"): [] for name in variables if name and _VARIABLE + name not in known}
     for uri in apt_uris(apt):
         if (archive := _archive_of(uri)) in found:
             found[archive].append(uri)
     for archive in found:
-        variable = f"REPRO_MIRROR_{archive.upper().replace('-', '_')}"
+        variable = _variable(archive)
         given = environment.get(variable, "").split()
         if given[:1] == ["-"]:
             found[archive], given = [], given[1:]
         found[archive] += [_checked(uri, variable) for uri in given] + configured.get(archive, [])
     return {archive: tuple(dict.fromkeys(uri.rstrip("/") for uri in uris)) for archive, uris in found.items()}
+
+
+def _variable(archive: str) -> str:
+    return _VARIABLE + archive.upper().replace("-", "_")
 
 
 def snapshot_base(environment: Mapping[str, str] = os.environ) -> str:

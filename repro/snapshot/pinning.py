@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 from pysequoia import Cert
 
 from repro.model.errors import IntegrityFailure, InvalidInput, ReproError, Unavailable
 from repro.model.pin import TIMESTAMP, Pin
 from repro.snapshot.index import packages_path
-from repro.snapshot.pins import INRELEASE_LIMIT, PinProof, prove
+from repro.snapshot.pins import RELEASE_LIMIT, Evidence, PinProof, prove
 from repro.snapshot.sources import SnapshotArchive, Source, get_patiently
-from repro.snapshot.trust import verify_inrelease
-from repro.system.http import Http
+from repro.system.http import Http, HttpProblem
 
 NEWER, SAME, OLDER = "newer", "same", "older"
 
@@ -28,10 +27,6 @@ class Suite:
     components: tuple[str, ...]
     architectures: tuple[str, ...]
 
-    @property
-    def inrelease(self) -> str:
-        return f"dists/{self.name}/InRelease"
-
 
 @dataclass(frozen=True)
 class Accepted:
@@ -43,10 +38,10 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A pin that may be kept: with the InRelease bytes, the proof, and the certificates of all who vouched."""
+    """A pin that may be kept: with its evidence, the proof, and the certificates of all who vouched."""
 
     pin: Pin
-    inrelease: bytes
+    evidence: Evidence
     proof: PinProof
     certificates: tuple[Cert, ...]
 
@@ -71,14 +66,13 @@ def pin_from_mirror(suite: Suite, accepted: Accepted, http: Http, sources: Seque
     for source in sources:
         if source.polite or not source.serves(suite.archive):
             continue
-        for url in source.urls(suite.archive, suite.inrelease, ""):
-            try:
-                data = get_patiently(http, source, url, INRELEASE_LIMIT)
-                return _candidate(suite, None, data, accepted, url)
-            except IntegrityFailure as error:
-                wrong.append(error.message)
-            except Unavailable as error:
-                said.append(error.message)
+        try:
+            evidence, url = _evidence(suite, "", http, source)
+            return _candidate(suite, None, evidence, accepted, url)
+        except IntegrityFailure as error:
+            wrong.append(error.message)
+        except Unavailable as error:
+            said.append(error.message)
     if wrong:
         raise IntegrityFailure("; ".join((*wrong, *said)))
     raise Unavailable(
@@ -90,9 +84,8 @@ def pin_from_mirror(suite: Suite, accepted: Accepted, http: Http, sources: Seque
 def pin_at(suite: Suite, timestamp: str, accepted: Accepted, http: Http, snapshot: SnapshotArchive) -> Candidate:
     """A pin on the state of `suite` at `timestamp`, whose canonical import time it gets. Raises as above."""
     canonical = snapshot.import_at(suite.archive, timestamp)
-    url = snapshot.url(suite.archive, suite.inrelease, canonical)
-    data = get_patiently(http, snapshot, url, INRELEASE_LIMIT)
-    return _candidate(suite, canonical, data, accepted, url)
+    evidence, url = _evidence(suite, canonical, http, snapshot)
+    return _candidate(suite, canonical, evidence, accepted, url)
 
 
 def refresh(pin: Pin, certificates: Sequence[Cert], old: PinProof, http: Http, sources: Sequence[Source]) -> Moved:
@@ -102,7 +95,7 @@ def refresh(pin: Pin, certificates: Sequence[Cert], old: PinProof, http: Http, s
     """
     suite = Suite(pin.archive, pin.suite, pin.components, pin.architectures)
     found = pin_from_mirror(suite, Accepted(tuple(certificates), pin.signers), http, sources)
-    if found.pin.inrelease_sha256 == pin.inrelease_sha256:
+    if found.pin.sha256 == pin.sha256:
         return Moved(pin, SAME, found)
     if found.proof.release.date <= old.release.date:
         return Moved(pin, OLDER, found)
@@ -110,22 +103,50 @@ def refresh(pin: Pin, certificates: Sequence[Cert], old: PinProof, http: Http, s
     return Moved(pin, NEWER, kept)
 
 
-def _candidate(suite: Suite, timestamp: str | None, data: bytes, accepted: Accepted, where: str) -> Candidate:
+def _evidence(suite: Suite, timestamp: str, http: Http, source: Source) -> tuple[Evidence, str]:
+    """The InRelease that `source` has of `suite`, or else Release and Release.gpg; and where it was.
+
+    Raises HttpProblem, of the InRelease where there is neither.
+    """
+
+    def get(document: str) -> tuple[bytes, str]:
+        url = next(iter(source.urls(suite.archive, f"dists/{suite.name}/{document}", timestamp)))
+        return get_patiently(http, source, url, RELEASE_LIMIT), url
+
+    try:
+        document, url = get("InRelease")
+        return Evidence(document), url
+    except HttpProblem as error:
+        if error.status not in (404, 410):
+            raise
+        try:
+            document, url = get("Release")
+            return Evidence(document, get("Release.gpg")[0]), url
+        except HttpProblem:
+            raise error from None
+
+
+def _candidate(suite: Suite, timestamp: str | None, evidence: Evidence, accepted: Accepted, where: str) -> Candidate:
     known = {cert.fingerprint.upper(): cert for cert in accepted.certificates}
     if strangers := [signer for signer in accepted.signers if signer not in known]:
         raise InvalidInput(f"the keyring has no certificate {', '.join(strangers)}")
     try:
-        vouched = verify_inrelease(data, accepted.certificates, accepted.signers or list(known))
+        vouched = evidence.vouched(accepted.certificates, accepted.signers or list(known))
     except ReproError as error:
         raise type(error)(f"{where}: {error.message}", hint=error.hint) from error
-    digest = hashlib.sha256(data).hexdigest()
+    for each in product(suite.components, suite.architectures):
+        if (path := packages_path(*each)) not in vouched.release.entries:
+            raise InvalidInput(f"{where}: the suite has no {path}", hint="check --component and --arch")
     signers = tuple(signer.fingerprint for signer in vouched.signers)
-    time = timestamp or vouched.release.date.strftime(TIMESTAMP)
-    pin = Pin(suite.archive, suite.name, suite.components, suite.architectures, time, digest, signers)
-    proof = prove(pin, data, accepted.certificates, where)
-    for component in suite.components:
-        for architecture in suite.architectures:
-            path = packages_path(component, architecture)
-            if path not in vouched.release.entries:
-                raise InvalidInput(f"{where}: the suite has no {path}", hint="check --component and --arch")
-    return Candidate(pin, data, proof, tuple(known[signer] for signer in signers))
+    pin = Pin(
+        archive=suite.archive,
+        suite=suite.name,
+        components=suite.components,
+        architectures=suite.architectures,
+        timestamp=timestamp or vouched.release.date.strftime(TIMESTAMP),
+        sha256=evidence.sha256,
+        signers=signers,
+        detached=evidence.signatures is not None,
+    )
+    proof = prove(pin, evidence, accepted.certificates, where)
+    return Candidate(pin, evidence, proof, tuple(known[signer] for signer in signers))

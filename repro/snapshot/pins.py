@@ -2,6 +2,8 @@
 
 NAME.toml                         the pins (repro.model.pin)
 NAME/ARCHIVE_SUITE.InRelease      the very bytes; slashes of the suite become underscores
+NAME/ARCHIVE_SUITE.Release        the same of an archive without InRelease,
+NAME/ARCHIVE_SUITE.Release.gpg    with the signatures on it
 NAME/keys.asc                     the OpenPGP certificates of the accepted signers
 """
 
@@ -10,29 +12,58 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from pysequoia import Cert
 
 from repro.model.errors import IntegrityFailure, InvalidInput
 from repro.model.pin import Pin, PinSet, decode, encode
-from repro.snapshot.release import Release
-from repro.snapshot.trust import Signer, read_certificates, verify_inrelease, write_certificates
+from repro.snapshot.index import packages_path
+from repro.snapshot.release import Entry, Release
+from repro.snapshot.trust import (
+    Signer,
+    Vouched,
+    read_certificates,
+    verify_detached,
+    verify_inrelease,
+    write_certificates,
+)
 
-INRELEASE_LIMIT = 8 << 20  # bytes; sid's is 0.2 MB
+RELEASE_LIMIT = 8 << 20  # bytes; sid's InRelease is 0.2 MB
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """The bytes of the file that is signed, and of Release.gpg where its signatures are not in it."""
+
+    document: bytes
+    signatures: bytes | None = None
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.document).hexdigest()
+
+    def vouched(self, certificates: Sequence[Cert], accepted: Collection[str]) -> Vouched:
+        """Who of `accepted` vouches for it. Raises IntegrityFailure where nobody does."""
+        if self.signatures is None:
+            return verify_inrelease(self.document, certificates, accepted)
+        return verify_detached(self.document, self.signatures, certificates, accepted)
+
+
+@dataclass(frozen=True)
 class PinProof:
-    """A pin whose evidence holds: the Release that it names, who vouched, and why other signatures do not count."""
+    """A pin whose evidence holds: the Release that it names, who vouched, why other signatures do not count, and what
+    the Release names of the pinned components and architectures: the indexes, uncompressed."""
 
     pin: Pin
     release: Release
     signers: tuple[Signer, ...]
     refused: tuple[str, ...]
+    indexes: tuple[Entry, ...]
 
 
 def pin_set_names(folder: Path) -> list[str]:
@@ -62,9 +93,9 @@ def pin_set_path(folder: Path, name: str) -> Path:
     return folder / f"{name}.toml"
 
 
-def inrelease_path(folder: Path, name: str, pin: Pin) -> Path:
-    """Where the InRelease of `pin` lies."""
-    return folder / name / f"{pin.archive}_{pin.suite.replace('/', '_')}.InRelease"
+def evidence_path(folder: Path, name: str, pin: Pin) -> Path:
+    """Where the file lies that `pin` names: its InRelease or Release. Signatures of the latter lie in PATH.gpg."""
+    return folder / name / f"{pin.archive}_{pin.suite.replace('/', '_')}.{pin.document}"
 
 
 def keys_path(folder: Path, name: str) -> Path:
@@ -83,8 +114,9 @@ def verify_pin(folder: Path, name: str, pin: Pin) -> PinProof:
 
     Raises IntegrityFailure where the evidence does not bear it out, InvalidInput where there is no evidence.
     """
-    path = inrelease_path(folder, name, pin)
-    return prove(pin, _evidence(path), load_keys(folder, name), str(path))
+    path = evidence_path(folder, name, pin)
+    evidence = Evidence(_evidence(path), _evidence(_signatures_of(path)) if pin.detached else None)
+    return prove(pin, evidence, load_keys(folder, name), str(path))
 
 
 def verify_pin_set(folder: Path, pins: PinSet) -> list[PinProof]:
@@ -92,17 +124,16 @@ def verify_pin_set(folder: Path, pins: PinSet) -> list[PinProof]:
     return [verify_pin(folder, pins.name, pin) for pin in pins.pins]
 
 
-def prove(pin: Pin, inrelease: bytes, certificates: Sequence[Cert], where: str) -> PinProof:
-    """That `inrelease` is what `pin` names, that an accepted signer vouched for it as of its Date, and that the pin's
-    time is neither before that Date nor after its Valid-Until.
+def prove(pin: Pin, evidence: Evidence, certificates: Sequence[Cert], where: str) -> PinProof:
+    """That `evidence` is what `pin` names, that an accepted signer vouched for it as of its Date, that the pin's time
+    is neither before that Date nor after its Valid-Until, and that it names the pinned indexes.
 
-    Raises IntegrityFailure, with `where` naming the InRelease.
+    Raises IntegrityFailure, with `where` naming the InRelease or Release.
     """
-    actual = hashlib.sha256(inrelease).hexdigest()
-    if actual != pin.inrelease_sha256:
-        raise IntegrityFailure(f"{where}: SHA-256 {actual}, but the pin {pin.name} names {pin.inrelease_sha256}")
+    if evidence.sha256 != pin.sha256:
+        raise IntegrityFailure(f"{where}: SHA-256 {evidence.sha256}, but the pin {pin.name} names {pin.sha256}")
     try:
-        vouched = verify_inrelease(inrelease, certificates, pin.signers)
+        vouched = evidence.vouched(certificates, pin.signers)
     except IntegrityFailure as error:
         raise IntegrityFailure(f"{where}: {error.message}", hint=error.hint) from error
     release = vouched.release
@@ -112,22 +143,33 @@ def prove(pin: Pin, inrelease: bytes, certificates: Sequence[Cert], where: str) 
         raise IntegrityFailure(f"{where}: was valid until {release.valid_until}, before the pin's time {pin.timestamp}")
     if pin.suite.removesuffix("/updates") not in {name.removesuffix("/updates") for name in release.names}:
         raise IntegrityFailure(f"{where}: is of {' or '.join(release.names) or 'no suite'}, not of {pin.suite}")
-    return PinProof(pin, release, vouched.signers, vouched.refused)
+    paths = [packages_path(*each) for each in product(pin.components, pin.architectures)]
+    if lost := [path for path in paths if path not in release.entries]:
+        hint = "check components and architectures of the pin"
+        raise IntegrityFailure(f"{where}: names no {', '.join(lost)}, which the pin {pin.name} asks for", hint=hint)
+    return PinProof(pin, release, vouched.signers, vouched.refused, tuple(release.entries[path] for path in paths))
 
 
-def save_pin_set(folder: Path, pins: PinSet, evidence: dict[str, bytes], certificates: Sequence[Cert]) -> None:
-    """Write `pins` with evidence (`evidence` is InRelease bytes by pin name; those not given stay as they are).
+def save_pin_set(folder: Path, pins: PinSet, evidence: Mapping[str, Evidence], certificates: Sequence[Cert]) -> None:
+    """Write `pins` with `evidence` (by pin name; of those not given it stays as it is).
 
     The TOML file comes last. Raises InvalidInput where the folder cannot be written.
     """
     try:
         (folder / pins.name).mkdir(parents=True, exist_ok=True)
         _replace(keys_path(folder, pins.name), write_certificates(certificates).encode())
-        for name, data in evidence.items():
-            _replace(inrelease_path(folder, pins.name, pins.pin(name)), data)
+        for name, given in evidence.items():
+            path = evidence_path(folder, pins.name, pins.pin(name))
+            _replace(path, given.document)
+            if given.signatures is not None:
+                _replace(_signatures_of(path), given.signatures)
         _replace(pin_set_path(folder, pins.name), encode(pins).encode())
     except OSError as error:
         raise InvalidInput(f"{error.filename}: {error.strerror}", hint="choose a folder with --snapshots") from error
+
+
+def _signatures_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.gpg")
 
 
 def _replace(path: Path, data: bytes) -> None:
@@ -142,6 +184,6 @@ def _replace(path: Path, data: bytes) -> None:
 def _evidence(path: Path) -> bytes:
     try:
         with open(path, "rb") as stream:
-            return stream.read(INRELEASE_LIMIT)
+            return stream.read(RELEASE_LIMIT)
     except OSError as error:
         raise InvalidInput(f"evidence of the pin is missing: {path}: {error.strerror}") from error

@@ -6,7 +6,7 @@ Format: https://wiki.debian.org/DebianRepository/Format. Only the SHA256 section
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -16,6 +16,7 @@ from debian.deb822 import Deb822
 from repro.model.errors import IntegrityFailure
 
 _ROW = re.compile(r"([0-9a-f]{64}) +(\d{1,15}) +(\S+)")
+_FIELD = re.compile(r"[!-,.-9;-~][!-9;-~]*")  # deb822(5)
 _PATH = re.compile(r"[A-Za-z0-9_.+~%:-]+(/[A-Za-z0-9_.+~%:-]+)*")
 
 
@@ -41,10 +42,13 @@ class Release:
 def parse_release(text: bytes) -> Release:
     """The Release document `text`, which must be what the signature covers and nothing else.
 
-    Raises IntegrityFailure where it has no Date or no SHA256 section, or either cannot be read.
+    Raises IntegrityFailure where it has no Date or no SHA256 section, or either cannot be read, and where it says
+    one thing twice: two readers could then believe two things.
     """
     try:
-        fields = Deb822(text.decode("utf-8").splitlines())
+        lines = text.decode("utf-8").rstrip("\n").split("\n")
+        _demand_one_stanza(lines)
+        fields = Deb822(lines)
     except (UnicodeDecodeError, ValueError) as error:
         raise IntegrityFailure(f"the Release document cannot be read: {error}") from error
     if "SHA256" not in fields:
@@ -52,12 +56,30 @@ def parse_release(text: bytes) -> Release:
     if "Date" not in fields:
         raise IntegrityFailure("the Release document has no Date")
     until = fields.get("Valid-Until")
+    entries: dict[str, Entry] = {}
+    for entry in map(_entry, filter(str.strip, fields["SHA256"].splitlines())):
+        if entries.setdefault(entry.path, entry) != entry:
+            raise IntegrityFailure(f"the Release document names {entry.path} twice, with two hashes or sizes")
     return Release(
         names=tuple(dict.fromkeys(fields[key] for key in ("Codename", "Suite") if key in fields)),
         date=_time(fields["Date"]),
         valid_until=_time(until) if until else None,
-        entries={entry.path: entry for entry in map(_entry, filter(str.strip, fields["SHA256"].splitlines()))},
+        entries=entries,
     )
+
+
+def _demand_one_stanza(lines: Sequence[str]) -> None:
+    """Raises IntegrityFailure unless `lines` are the fields of a single stanza, each field once."""
+    seen: set[str] = set()
+    for line in lines:
+        name, colon, _ = line.partition(":")
+        if line.startswith((" ", "\t")) and line.strip() and seen:
+            continue
+        if not colon or not _FIELD.fullmatch(name):
+            raise IntegrityFailure(f"the Release document has a line that is no field: {line[:100]!r}")
+        if name.lower() in seen:
+            raise IntegrityFailure(f"the Release document has the field {name} twice")
+        seen.add(name.lower())
 
 
 def _entry(line: str) -> Entry:

@@ -82,7 +82,7 @@ PINS = st.builds(
     components=WORD_LISTS,
     architectures=WORD_LISTS,
     timestamp=TIMESTAMPS,
-    inrelease_sha256=SHA256,
+    sha256=SHA256,
     signers=st.lists(st.binary(min_size=20, max_size=20).map(lambda b: b.hex().upper()), min_size=1, max_size=3).map(
         tuple
     ),

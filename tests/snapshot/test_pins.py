@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from pysequoia import Tsk
 from repro.cli.project import find_project
 from repro.model.errors import InvalidInput
 from repro.model.pin import TIMESTAMP, PinSet
-from repro.snapshot.pins import load_keys, load_pin_set, save_pin_set
+from repro.snapshot.pins import Evidence, load_keys, load_pin_set, save_pin_set
 from tests.snapshot.world import ROOT, Server, World, clear_sign, now, release_text
 
 
@@ -54,17 +54,20 @@ def test_add_from_mirror_then_verify_and_list(world: World, server: Server) -> N
 
 
 def test_add_at_a_time_asks_the_snapshot_archive(world: World, server: Server) -> None:
-    stamp = (world.date + timedelta(hours=1)).strftime(TIMESTAMP)
-    asked = (world.date + timedelta(hours=3)).strftime(TIMESTAMP)
-    since = (world.date + timedelta(hours=3) - timedelta(days=30)).strftime(TIMESTAMP)
+    stamp = (world.date + timedelta(seconds=1)).strftime(TIMESTAMP)
+    time = world.date + timedelta(seconds=3)
+    asked = time.strftime(TIMESTAMP)
+    since = (time - timedelta(days=30)).strftime(TIMESTAMP)
     server.files = world.tree(f"/archive/debian/{stamp}")
     listing = f"/mr/timestamp/?archive=debian&after={since}&before={asked}"
     server.files[listing] = json.dumps({"result": {"debian": ["20000101T000000Z", stamp, "nonsense"]}}).encode()
     server.faults[listing] = [("status", 429, {"Retry-After": "1"})]
     env = world.environment(snapshot=server.base)
-    args = ("pin", "add", "old", "--archive", "debian", "--suite", "tiny", "--keyring", keyring(world), "--at", asked)
+    local = time.astimezone(timezone(timedelta(hours=2))).isoformat()
+    args = ("pin", "add", "old", "--archive", "debian", "--suite", "tiny", "--keyring", keyring(world), "--at", local)
     done = world.run(*args, env=env)
     assert done.returncode == 0, done.stderr
+    assert f"pinned debian/tiny at {stamp}" in done.stdout
     assert load_pin_set(world.folder / "snapshots", "old").pins[0].timestamp == stamp
 
 
@@ -74,7 +77,8 @@ def test_add_at_a_time_asks_the_snapshot_archive(world: World, server: Server) -
         (("--suite", "tiny", "--component", "contrib"), "contrib/binary-amd64/Packages"),
         (("--suite", "tiny", "--signer", "F" * 40), "has no certificate"),
         (("--suite", "tiny", "--signer", "12"), "not a fingerprint"),
-        (("--suite", "tiny", "--at", "2026"), "YYYYMMDDTHHMMSSZ"),
+        (("--suite", "tiny", "--at", "2026"), "is no time"),
+        (("--suite", "tiny", "--at", "2126-09-06T12:00Z"), "is still to come"),
         (("--suite", "tiny", "--at", "20260101T000000Z", "--from-mirror"), "exclude each other"),
     ],
 )
@@ -143,7 +147,7 @@ def _tamper(world: World, how: str) -> None:
         save_pin_set(snapshots, PinSet("tiny", (replace(pin, signers=("A" * 40,)),)), {}, keys)
     elif how == "other suite":
         other = replace(pin, suite="huge")
-        save_pin_set(snapshots, PinSet("tiny", (other,)), {other.name: world.inrelease}, keys)
+        save_pin_set(snapshots, PinSet("tiny", (other,)), {other.name: Evidence(world.inrelease)}, keys)
 
 
 @pytest.mark.parametrize(

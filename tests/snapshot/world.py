@@ -28,7 +28,7 @@ from repro.model.lock import encode as encode_lock
 from repro.model.pin import TIMESTAMP, Pin, PinSet
 from repro.model.recipe import decode
 from repro.sandbox.toolchain import PACKAGES
-from repro.snapshot.pins import save_pin_set
+from repro.snapshot.pins import Evidence, save_pin_set
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -211,7 +211,7 @@ class World:
             (self.certificate.fingerprint.upper(),),
         )  # fmt: skip
         pins = PinSet("tiny", (pin,))
-        save_pin_set(self.folder / "snapshots", pins, {"debian/tiny": self.inrelease}, [self.certificate])
+        save_pin_set(self.folder / "snapshots", pins, {"debian/tiny": Evidence(self.inrelease)}, [self.certificate])
         locked = tuple(
             LockedPackage(f"pkg{n}", f"1.0+b{n}", "amd64", f"pkg{n} 1.0", path, len(body), sha256(body), "debian/tiny")
             for n, (path, body) in enumerate(self.bodies.items())
