@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -45,7 +45,7 @@ class Order:
     def recipe_sha256(self) -> str:
         """Digest of all that a person wrote: recipe, overlay and hooks."""
         files = [[file.digest() for file in group] for group in (self.overlay, self.hooks)]
-        return _digest([asdict(self.recipe), files])
+        return _digest([self.recipe.material(), files])
 
     @property
     def toolchain_sha256(self) -> str:

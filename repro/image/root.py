@@ -77,10 +77,10 @@ def _install(session: Session, order: Order, opened: Callable[[LockedPackage], I
     session.populate(root, links=False)
     command = [
         *("mmdebstrap", "--mode=root", "--format=directory", "--variant=essential"),
-        *(f"--architectures={order.recipe.architecture}", "--skip=check/empty,check/qemu,cleanup/apt"),
+        *(f"--architectures={','.join(order.recipe.architectures)}", "--skip=check/empty,check/qemu,cleanup/apt"),
         *("--aptopt=APT::Install-Recommends false", "--aptopt=Acquire::AllowInsecureRepositories true"),
         *("--dpkgopt=force-unsafe-io", "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr"),
-        *(f"--include={','.join(('apt', *order.recipe.packages))}", '--essential-hook=sh /hold "$1"'),
+        *(f"--include={','.join(('apt', *order.recipe.asked))}", '--essential-hook=sh /hold "$1"'),
         *("", root, f"deb [trusted=yes] copy:{REPOSITORY} ./"),
     ]
     try:
@@ -90,7 +90,7 @@ def _install(session: Session, order: Order, opened: Callable[[LockedPackage], I
     finally:
         session.depopulate(root)
     installed = session.call(MODULE, "installed", root=root)
-    locked = sorted(f"{package.name} {package.version}" for package in order.lock.image)
+    locked = sorted(f"{package.name} {package.version} {package.arch}" for package in order.lock.image)
     if odd := sorted(set(installed) ^ set(locked)):
         hint = "write the lock again with `repro lock`"
         raise BuildFailed(f"what is installed is not what is locked: {', '.join(odd[:5])}", hint=hint)

@@ -36,14 +36,14 @@ def wait_for_mount(path: str, seconds: float = 10) -> None:
 
 
 def installed() -> list[str]:
-    """`name version` of every package that dpkg has configured in the tree at `/`, sorted."""
+    """`name version architecture` of every package that dpkg has configured in the tree at `/`, sorted."""
     with open("/var/lib/dpkg/status", encoding="utf-8") as file:
         stanzas = file.read().split("\n\n")
     found = []
     for stanza in stanzas:
-        fields = dict(re.findall(r"(?m)^(Package|Status|Version): (.*)$", stanza))
+        fields = dict(re.findall(r"(?m)^(Package|Status|Version|Architecture): (.*)$", stanza))
         if fields.get("Status", "").endswith(" installed"):
-            found.append(f"{fields['Package']} {fields['Version']}")
+            found.append(f"{fields['Package']} {fields['Version']} {fields['Architecture']}")
     return sorted(found)
 
 

@@ -6,11 +6,12 @@ neither the host's sources nor its installed set.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from repro.model.errors import BuildFailed, InvalidInput
@@ -26,8 +27,24 @@ class Room:
     run: Callable[[Sequence[str], Mapping[str, str]], str]
 
 
-def configuration(base: str, architecture: str) -> bytes:
-    """An apt.conf that moves every path below `base`, so that nothing of the surrounding system is read."""
+@dataclass(frozen=True)
+class Repository:
+    """What apt shall know: a Packages file (uncompressed), and of its Release the fields that preferences go by."""
+
+    packages: bytes
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def release(self) -> bytes:
+        """A Release document of a flat repository with this one index."""
+        row = f" {hashlib.sha256(self.packages).hexdigest()} {len(self.packages)} Packages\n"
+        return "".join((*(f"{key}: {value}\n" for key, value in self.facts.items()), "SHA256:\n", row)).encode()
+
+
+def configuration(base: str, architectures: Sequence[str]) -> bytes:
+    """An apt.conf that moves every path below `base`, so that nothing of the surrounding system is read; the first of
+    `architectures` is the system's own."""
+    listed = " ".join(f'"{architecture}";' for architecture in architectures)
     return f"""
 Dir "{base}";
 Dir::Etc::main "{base}/none";
@@ -42,8 +59,8 @@ Dir::State "{base}/state";
 Dir::State::status "{base}/state/status";
 Dir::Cache "{base}/cache";
 Dir::Log "{base}/log";
-APT::Architecture "{architecture}";
-APT::Architectures {{ "{architecture}"; }};
+APT::Architecture "{architectures[0]}";
+APT::Architectures {{ {listed} }};
 APT::Install-Recommends "false";
 APT::Install-Suggests "false";
 APT::Sandbox::User "root";
@@ -55,24 +72,29 @@ Binary::apt-get::Acquire::AllowInsecureRepositories "true";
 """.encode()
 
 
-def solve(room: Room, indexes: Sequence[bytes], architecture: str, wanted: Sequence[str]) -> list[str]:
+def solve(
+    room: Room, repositories: Sequence[Repository], architectures: Sequence[str], wanted: Sequence[str]
+) -> list[str]:
     """The SHA-256 of every .deb that apt would install for `wanted` on an empty system, sorted.
 
-    `indexes` are Packages files (uncompressed), the first has the highest priority among equal versions.
+    The first of `repositories` has the highest priority among equal versions; one that is NotAutomatic gives only what
+    is asked of it. The first of `architectures` is the system's own, the others are foreign.
     Raises InvalidInput with apt's own words where it finds no solution, BuildFailed where apt cannot work at all.
     """
     base = room.base
-    for number, index in enumerate(indexes):
-        room.write(f"{base}/repo/{number}/Packages", index)
-    sources = (f"deb [trusted=yes] copy:{base}/repo/{number} ./\n" for number in range(len(indexes)))
+    for number, repository in enumerate(repositories):
+        room.write(f"{base}/repo/{number}/Packages", repository.packages)
+        room.write(f"{base}/repo/{number}/Release", repository.release)
+    sources = (f"deb [trusted=yes] copy:{base}/repo/{number} ./\n" for number in range(len(repositories)))
     room.write(f"{base}/sources.list", "".join(sources).encode())
-    room.write(f"{base}/apt.conf", configuration(base, architecture))
+    room.write(f"{base}/apt.conf", configuration(base, architectures))
     for empty in ("state/status", "state/lists/partial/.keep", "cache/archives/partial/.keep", "none.d/.keep"):
         room.write(f"{base}/{empty}", b"")
     env = {"APT_CONFIG": f"{base}/apt.conf"}
     room.run(["apt-get", "-q", "update"], env)
+    essential = "?essential" if len(architectures) == 1 else f"?and(?essential, ?architecture({architectures[0]}))"
     try:
-        plan = room.run(["apt-get", "-q", "-y", "--print-uris", "install", "?essential", *wanted], env)
+        plan = room.run(["apt-get", "-q", "-y", "--print-uris", "install", essential, *wanted], env)
     except BuildFailed as error:
         said = _words_of(error)
         if "E: " not in said:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from repro.model import reading
@@ -14,15 +14,17 @@ OUTPUTS = ("iso", "squashfs")
 COMPRESSIONS = ("zstd", "xz", "gzip")
 LEVELS = {"zstd": 22, "gzip": 9, "xz": 0}  # the highest; mksquashfs has none for xz
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
-_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?(/[A-Za-z0-9][A-Za-z0-9.+_-]*)?")
+_ARCHITECTURE = re.compile(r"(?!all$|any$|source$)[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True)
 class Recipe:
     """One image.
 
-    `packages` are asked of apt (the lock holds their closure); `outputs` name the artifacts that are published;
-    `compression_level` is the squashfs compressor's own (0: what mksquashfs takes by itself);
+    `packages` are asked of apt (the lock holds their closure), as `NAME`, `NAME:ARCHITECTURE` for one of
+    `foreign_architectures`, or with `/SUITE` behind it for what is not taken unasked (backports); `outputs` name the
+    artifacts that are published; `compression_level` is the squashfs compressor's own (0: what mksquashfs takes);
     `volume` is the ISO's volume id (at most 32 of A-Z, 0-9 and `_`); `cmdline` what the kernel is started with;
     `timeout` the most seconds a single build step may take; `scratch` the most bytes its file system may hold.
     """
@@ -39,6 +41,25 @@ class Recipe:
     cmdline: str = ""
     timeout: int = 1800
     scratch: int = 8 << 30
+    foreign_architectures: tuple[str, ...] = ()
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """Its own first, then the foreign ones."""
+        return (self.architecture, *self.foreign_architectures)
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """`packages` without suites: what is to be installed from the lock."""
+        return tuple(package.partition("/")[0] for package in self.packages)
+
+    def material(self) -> dict[str, Any]:
+        """Every value, for digests. A recipe without foreign architectures has the digest that it had before there were
+        any."""
+        values = asdict(self)
+        if not self.foreign_architectures:
+            del values["foreign_architectures"]
+        return values
 
 
 def decode(name: str, text: str, where: str) -> Recipe:
@@ -65,6 +86,7 @@ def decode(name: str, text: str, where: str) -> Recipe:
         cmdline=read.text("cmdline", re.compile(r"[ -~]*"), ""),
         timeout=read.number("timeout", 1800),
         scratch=read.number("scratch", 8 << 30),
+        foreign_architectures=read.words("foreign_architectures", _ARCHITECTURE, ()),
     )
 
 
@@ -88,7 +110,9 @@ class _Reader:
             raise self._fail(key, value, f"text like {pattern.pattern}")
         return value
 
-    def words(self, key: str, pattern: re.Pattern[str]) -> tuple[str, ...]:
+    def words(self, key: str, pattern: re.Pattern[str], default: tuple[str, ...] | None = None) -> tuple[str, ...]:
+        if default is not None and key not in self._raw:
+            return default
         value = self._value(key, None)
         if not isinstance(value, list) or not value:
             raise self._fail(key, value, "a list that is not empty")

@@ -7,6 +7,7 @@ needs libraries that take a moment to load, and building does without them.
 from repro.pipeline.building import Rebuild, build
 from repro.pipeline.changed import changed_recipes
 from repro.pipeline.loading import Loaded, Workplace, fetch, load, make_lock, read_lock
+from repro.pipeline.proving import LockProof, prove_lock
 from repro.pipeline.verifying import (
     Verification,
     all_factors,
@@ -19,6 +20,7 @@ from repro.pipeline.verifying import (
 
 __all__ = [
     "Loaded",
+    "LockProof",
     "Rebuild",
     "Verification",
     "Workplace",
@@ -29,6 +31,7 @@ __all__ = [
     "found",
     "load",
     "make_lock",
+    "prove_lock",
     "publish",
     "read_lock",
     "read_published",

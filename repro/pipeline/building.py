@@ -22,7 +22,7 @@ from repro.model.errors import InvalidInput
 from repro.model.lock import Lock
 from repro.model.record import BuildRecord, Claim, Run
 from repro.model.statement import stamp
-from repro.pipeline.loading import Loaded, Workplace
+from repro.pipeline.loading import Loaded, Workplace, stored_indexes
 from repro.sandbox.backend import Backend
 from repro.sandbox.environment import Environment
 from repro.store import StageCache, Store
@@ -85,11 +85,10 @@ def build(
 
 
 def _order(loaded: Loaded, lock: Lock, store: Store) -> Order:
-    indexes = {index.pin: store.read(index.sha256, index.size) for index in lock.indexes}
     return Order(
         recipe=loaded.recipe,
         lock=lock,
-        index=subset(indexes, lock.image),
+        index=subset(stored_indexes(lock, store), lock.image),
         overlay=read_tree(loaded.folder / "overlay"),
         hooks=read_tree(loaded.folder / "hooks"),
     )

@@ -6,10 +6,11 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
-from repro.lock.apt import Room, host_room
-from repro.lock.resolve import resolve, stale
+from repro.lock.apt import Repository, Room, host_room
+from repro.lock.resolve import resolve, stale, used_architectures
 from repro.model import lock as locks
 from repro.model import recipe as recipes
 from repro.model.errors import InvalidInput, Unavailable
@@ -21,7 +22,7 @@ from repro.sandbox import toolchain
 from repro.sandbox.backend import choose
 from repro.sandbox.environment import Environment
 from repro.sandbox.session import open_session
-from repro.snapshot.fetch import fetch_lock
+from repro.snapshot.fetch import fetch_lock, fetch_lock_indexes
 from repro.snapshot.fetcher import Fetched, Fetcher
 from repro.snapshot.index import fetch_index, packages_path
 from repro.snapshot.pins import PinProof, load_pin_set, verify_pin_set
@@ -87,13 +88,14 @@ def make_lock(loaded: Loaded, place: Workplace, backend: str) -> Lock:
 
     Raises InvalidInput where apt finds no solution, and what fetching raises.
     """
-    indexes: dict[LockedIndex, bytes] = {}
+    indexes: dict[LockedIndex, Repository] = {}
     for pin in loaded.pins.pins:
-        for component in pin.components:
-            path = packages_path(component, loaded.recipe.architecture)
-            entry = fetch_index(pin, loaded.proofs[pin.name].release, path, place.fetcher, place.observer)
+        release = loaded.proofs[pin.name].release
+        for component, architecture in product(pin.components, used_architectures(loaded.recipe, pin)):
+            path = packages_path(component, architecture)
+            entry = fetch_index(pin, release, path, place.fetcher, place.observer)
             index = LockedIndex(pin.name, entry.path, entry.size, entry.sha256)
-            indexes[index] = place.store.read(entry.sha256, entry.size)
+            indexes[index] = Repository(place.store.read(entry.sha256, entry.size), release.facts)
     newest = max(proof.release.date for proof in loaded.proofs.values())
     with _apt(loaded, place, backend) as room, place.observer.task(f"resolving {loaded.recipe.name} with apt"):
         return resolve(loaded.recipe, loaded.pins, toolchain.PACKAGES, indexes, int(newest.timestamp()), room)
@@ -135,6 +137,23 @@ def _usable_lock(loaded: Loaded, place: Workplace) -> Lock | None:
 def fetch(loaded: Loaded, lock: Lock, place: Workplace) -> Fetched:
     """Have everything that `lock` names in the store, before anything is built. Raises as `fetch_lock` does."""
     return fetch_lock(lock, loaded.pins, loaded.proofs, place.fetcher, place.observer)
+
+
+def read_indexes(loaded: Loaded, lock: Lock, place: Workplace) -> dict[str, bytes]:
+    """The indexes that `lock` names, by pin, those of one pin joined; fetched where the store has them not.
+
+    Raises InvalidInput where the signed Release names other ones, and what fetching raises.
+    """
+    fetch_lock_indexes(lock, loaded.proofs, place.fetcher, place.observer)
+    return stored_indexes(lock, place.store)
+
+
+def stored_indexes(lock: Lock, store: Store) -> dict[str, bytes]:
+    """As `read_indexes`, of what is in the store already."""
+    indexes: dict[str, bytes] = {}
+    for index in lock.indexes:
+        indexes[index.pin] = indexes.get(index.pin, b"") + store.read(index.sha256, index.size) + b"\n\n"
+    return indexes
 
 
 def _text(path: Path) -> str:

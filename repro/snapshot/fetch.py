@@ -66,6 +66,12 @@ def fetch_lock(
         raise
 
 
+def fetch_lock_indexes(lock: Lock, proofs: Mapping[str, PinProof], fetcher: Fetcher, observer: Observer) -> None:
+    """Have every index of `lock` in the store. Raises as `fetch_lock` does."""
+    agreeing = [(_agreeing(index, proofs), index) for index in lock.indexes]
+    fetch_indexes([(proof.pin, proof.release, index.path) for proof, index in agreeing], fetcher, observer)
+
+
 def _set_damaged_aside(labels: Mapping[str, str], store: BlobStore, observer: Observer) -> dict[str, str]:
     """Hash what `store` holds of the blobs in `labels`: those that were damaged, and are in its quarantine now."""
 

@@ -16,6 +16,7 @@ from debian.deb822 import Deb822
 from repro.model.errors import IntegrityFailure
 
 _ROW = re.compile(r"([0-9a-f]{64}) +(\d{1,15}) +(\S+)")
+_FACTS = ("Origin", "Label", "Suite", "Version", "Codename", "NotAutomatic", "ButAutomaticUpgrades")
 _FIELD = re.compile(r"[!-,.-9;-~][!-9;-~]*")  # deb822(5)
 _PATH = re.compile(r"[A-Za-z0-9_.+~%:-]+(/[A-Za-z0-9_.+~%:-]+)*")
 
@@ -31,12 +32,18 @@ class Entry:
 
 @dataclass(frozen=True)
 class Release:
-    """What a suite promises. `names` are its Codename and Suite, `date` and `valid_until` aware UTC times."""
+    """What a suite promises. `date` and `valid_until` are aware UTC times; `facts` are those fields that apt's
+    preferences go by (apt_preferences(5)), of one line each."""
 
-    names: tuple[str, ...]
     date: datetime
     valid_until: datetime | None
     entries: Mapping[str, Entry]
+    facts: Mapping[str, str]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Codename and Suite."""
+        return tuple(dict.fromkeys(self.facts[key] for key in ("Codename", "Suite") if key in self.facts))
 
 
 def parse_release(text: bytes) -> Release:
@@ -61,10 +68,10 @@ def parse_release(text: bytes) -> Release:
         if entries.setdefault(entry.path, entry) != entry:
             raise IntegrityFailure(f"the Release document names {entry.path} twice, with two hashes or sizes")
     return Release(
-        names=tuple(dict.fromkeys(fields[key] for key in ("Codename", "Suite") if key in fields)),
         date=_time(fields["Date"]),
         valid_until=_time(until) if until else None,
         entries=entries,
+        facts={key: fields[key] for key in _FACTS if key in fields and "\n" not in fields[key]},
     )
 
 

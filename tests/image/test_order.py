@@ -99,6 +99,7 @@ CHANGED_FIELDS: dict[str, Any] = {
     "cmdline": "quiet",
     "timeout": 1,
     "scratch": 1,
+    "foreign_architectures": ("i386",),
 }
 
 

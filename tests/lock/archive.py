@@ -7,15 +7,16 @@ import hashlib
 
 def stanza(name: str, version: str = "1", **fields: str) -> str:
     """A stanza of Packages; `Pre_Depends` and the like with an underscore."""
-    digest = hashlib.sha256(f"{name} {version}".encode()).hexdigest()
     given = {key.replace("_", "-"): value for key, value in fields.items()}
+    architecture = given.get("Architecture", "amd64")
+    digest = hashlib.sha256(f"{name} {version} {architecture}".encode()).hexdigest()
     rows = {
         "Package": name,
         "Version": version,
         "Architecture": "amd64",
         "Maintainer": "Nobody <nobody@example.org>",
         **given,
-        "Filename": f"pool/{name}_{version}_amd64.deb",
+        "Filename": f"pool/{name}_{version}_{architecture}.deb",
         "Size": str(1000 + len(name)),
         "SHA256": digest,
         "Description": f"the package {name}\n SHA256: not a field of its own\n .\n more",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.lock.apt import Room, configuration, host_room, solve
+from repro.lock.apt import Repository, Room, configuration, host_room, solve
 from repro.model.errors import BuildFailed, InvalidInput
 from repro.system import run as running
 from tests.lock.archive import BASE, LIBC, SMALL, index, names, stanza
@@ -24,7 +24,8 @@ needs_apt = pytest.mark.skipif(not shutil.which("apt-get"), reason="host: no apt
 
 def solved(wanted: Sequence[str], *indexes: bytes) -> list[str]:
     with host_room() as room:
-        return names(solve(room, indexes or (SMALL,), "amd64", wanted), *(indexes or (SMALL,)))
+        repositories = [Repository(index) for index in indexes or (SMALL,)]
+        return names(solve(room, repositories, ["amd64"], wanted), *(indexes or (SMALL,)))
 
 
 @needs_apt
@@ -40,6 +41,53 @@ def test_several_indexes() -> None:
     newer = index(stanza("lib", "3"), stanza("app", "1"))
     for indexes in ((SMALL, newer), (newer, SMALL)):
         assert solved(["lib"], *indexes) == ["base 1", "lib 3", "libc 2"]
+
+
+@needs_apt
+def test_what_is_not_automatic_is_taken_only_where_it_is_asked_for() -> None:
+    """Backports: a higher version there is left alone, unless the suite is named; then only for that package."""
+    newer = index(
+        stanza("lib", "3"), stanza("tool", "9", Depends="virtual"), stanza("only-there", Depends="lib (>= 3)")
+    )
+    facts = {
+        "Suite": "stable-backports",
+        "Codename": "x-backports",
+        "NotAutomatic": "yes",
+        "ButAutomaticUpgrades": "yes",
+    }
+
+    def chosen(*wanted: str) -> list[str]:
+        with host_room() as room:
+            repositories = [Repository(newer, facts), Repository(SMALL, {"Suite": "stable", "Codename": "x"})]
+            return names(solve(room, repositories, ["amd64"], wanted), newer, SMALL)
+
+    assert chosen("app") == CLOSURE
+    assert chosen("lib/x-backports") == chosen("lib/stable-backports") == ["base 1", "lib 3", "libc 2"]
+    assert chosen("app", "lib/x-backports") == [name.replace("lib 2", "lib 3") for name in CLOSURE]
+    with pytest.raises(InvalidInput, match="lib"):
+        chosen("only-there")
+    assert chosen("only-there", "lib/x-backports") == ["base 1", "lib 3", "libc 2", "only-there 1"]
+    with pytest.raises(InvalidInput, match="Release 'nowhere' for 'lib' was not found"):
+        chosen("lib/nowhere")
+
+
+@needs_apt
+def test_foreign_architectures() -> None:
+    """The essential packages are of the system's own; a foreign package brings foreign dependencies."""
+    libc = stanza("libc", "2", Multi_Arch="same")
+    own = index(BASE, libc)
+    other = index(
+        stanza("base", Architecture="i386", Essential="yes"),
+        stanza("libc", "2", Architecture="i386", Multi_Arch="same"),
+        stanza("wine", Architecture="i386", Depends="libc"),
+    )
+    repositories = [Repository(own), Repository(other)]
+    with host_room() as room:
+        hashes = solve(room, repositories, ["amd64", "i386"], ["wine:i386"])
+    assert names(hashes, own, other) == ["base 1", "libc 2", "libc 2", "wine 1"]
+    assert names([digest for digest in hashes if digest in other.decode()], other) == ["libc 2", "wine 1"]
+    with host_room() as room, pytest.raises(InvalidInput, match="wine:i386"):
+        solve(room, [Repository(own)], ["amd64"], ["wine:i386"])
 
 
 @needs_apt
@@ -88,19 +136,19 @@ def room(plan: str, failing: str = "") -> Room:
 def test_the_words_of_apt_in_a_sandbox() -> None:
     words = "apt exited with 100; its last words:\n  E: Unable to locate package xyzzy"
     with pytest.raises(InvalidInput, match="Unable to locate package xyzzy"):
-        solve(room("", words), [b""], "amd64", ["xyzzy"])
+        solve(room("", words), [Repository(b"")], ["amd64"], ["xyzzy"])
     with pytest.raises(BuildFailed, match="ended unexpectedly"):
-        solve(room("", "the sandbox ended unexpectedly"), [b""], "amd64", ["xyzzy"])
+        solve(room("", "the sandbox ended unexpectedly"), [Repository(b"")], ["amd64"], ["xyzzy"])
 
 
 def test_a_plan_that_was_cut_is_no_plan() -> None:
     line = f"'copy:/apt/a.deb' a_1_amd64.deb 10 SHA256:{'a' * 64}\n"
     counted = "0 upgraded, 1 newly installed, 0 to remove and 0 not upgraded.\n"
-    assert solve(room(counted + line), [b""], "amd64", ["a"]) == ["a" * 64]
+    assert solve(room(counted + line), [Repository(b"")], ["amd64"], ["a"]) == ["a" * 64]
     without_hash = counted + line.replace("SHA256", "MD5Sum")
     for plan in ("", line, counted, counted.replace("1 newly", "2 newly") + line, without_hash):
         with pytest.raises(BuildFailed, match="apt planned"):
-            solve(room(plan), [b""], "amd64", ["a"])
+            solve(room(plan), [Repository(b"")], ["amd64"], ["a"])
 
 
 def test_a_host_without_apt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -113,7 +161,7 @@ def test_a_host_without_apt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 @needs_apt
 def test_nothing_of_the_hosts_configuration_is_read(tmp_path: Path) -> None:
     """As apt itself tells it."""
-    (tmp_path / "apt.conf").write_bytes(configuration(str(tmp_path), "amd64"))
+    (tmp_path / "apt.conf").write_bytes(configuration(str(tmp_path), ["amd64"]))
     env = {"PATH": os.environ["PATH"], "APT_CONFIG": str(tmp_path / "apt.conf"), "LC_ALL": "C"}
     dump = subprocess.run(["apt-config", "dump"], env=env, capture_output=True, text=True, check=True).stdout
     settings = dict(line.rstrip(";").split(" ", 1) for line in dump.splitlines())

@@ -18,8 +18,9 @@ from repro import pipeline
 from repro.cli.context import Context
 from repro.cli.inputs import fetcher_for
 from repro.cli.lock import command
-from repro.lock.apt import host_room
-from repro.lock.resolve import changes, inputs_digest, resolve, stale
+from repro.lock.apt import Repository, host_room
+from repro.lock.changes import changes
+from repro.lock.resolve import inputs_digest, resolve, stale
 from repro.model import lock as locks
 from repro.model.lock import Lock
 from repro.model.pin import PinSet
@@ -60,7 +61,7 @@ def test_the_hosts_apt_resolves_the_committed_lock(loaded: Loaded, lock: Lock, i
         pytest.skip("host: no apt")
     (one,) = lock.indexes
     with host_room() as room:
-        again = resolve(loaded.recipe, loaded.pins, TOOLS, {one: index}, lock.source_date_epoch, room)
+        again = resolve(loaded.recipe, loaded.pins, TOOLS, {one: Repository(index)}, lock.source_date_epoch, room)
     assert locks.encode(again) == loaded.lock_path.read_text()
 
 
@@ -132,17 +133,35 @@ def test_the_digest_of_the_inputs_is_one_of_values_not_of_order(recipe: Recipe, 
 
 def test_changes_in_words(lock: Lock) -> None:
     assert changes(lock, lock) == []
-    first, second, *rest = lock.image
-    more = replace(second, name="zz")
-    other = replace(lock, image=(replace(first, version="999"), *rest), toolchain=(*lock.toolchain, more))
-    assert changes(lock, other) == sorted(
-        [
-            f"image: - {second.name} {second.version}",
-            f"image: {first.name} {first.version} → 999",
-            f"toolchain: + zz {second.version}",
-        ]
+    first, second, third, fourth, *rest = lock.image
+    other = replace(
+        lock,
+        image=(
+            replace(first, version="999", sha256="1" * 64),
+            replace(third, version="0~", sha256="2" * 64),
+            replace(fourth, sha256="3" * 64),
+            *rest,
+        ),
+        toolchain=(*lock.toolchain, replace(second, name="zz")),
     )
+    assert [str(change) for change in changes(lock, other)] == [
+        f"image: - {second.name} {second.version}",
+        f"image: {first.name} {first.version} → 999",
+        f"image: {third.name} {third.version} → 0~ (downgraded)",
+        f"image: {fourth.name} {fourth.version} → {fourth.version} (other bytes)",
+        f"toolchain: + zz {second.version}",
+    ]
     assert len(changes(None, lock)) == len(lock.image) + len(lock.toolchain)
+
+
+def test_a_package_in_two_architectures_changes_in_one(lock: Lock) -> None:
+    first, *_ = lock.image
+    both = (replace(first, arch="amd64"), replace(first, arch="i386", sha256="1" * 64))
+    newer = (both[0], replace(both[1], version="999", sha256="2" * 64))
+    found = changes(replace(lock, image=both), replace(lock, image=newer))
+    assert [str(change) for change in found] == [f"image: {first.name}:i386 {first.version} → 999"]
+    added = changes(replace(lock, image=both[:1]), replace(lock, image=both))
+    assert [str(change) for change in added] == [f"image: + {first.name}:i386 {first.version}"]
 
 
 # --- through the command ---
