@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,14 @@ from typing import Any
 import click
 
 from repro.cli.context import Context, pass_context
+from repro.cli.pin_options import JSON_OPTION, SNAPSHOTS_OPTION, given_time
+from repro.cli.pin_refresh import refresh
 from repro.cli.project import find_project
 from repro.model.errors import IntegrityFailure, InvalidInput
-from repro.model.pin import TIMESTAMP, Pin, PinSet, timestamp_of
+from repro.model.pin import Pin, PinSet
 from repro.model.text import human_size, printable, readable_json
 from repro.snapshot.hosts import mirrors, snapshot_base
-from repro.snapshot.pinning import NEWER, SAME, Accepted, Candidate, Moved, Suite, pin_at, pin_from_mirror, refresh
+from repro.snapshot.pinning import Accepted, Candidate, Suite, pin_at, pin_from_mirror
 from repro.snapshot.pins import (
     PinProof,
     load_keys,
@@ -34,17 +35,14 @@ from repro.snapshot.trust import Signer, read_certificates
 from repro.system.http import Http
 
 HOST_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-_as_json = click.option("--json", "as_json", is_flag=True, help="Write the result as JSON on standard output.")
-_folder = click.option(
-    "--snapshots",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the pins; by default snapshots/ of the project that the working directory lies in.",
-)
 
 
 @click.group("pin")
 def command() -> None:
     """Pin archive suites by snapshot time, InRelease hash and accepted signers."""
+
+
+command.add_command(refresh)
 
 
 @command.command()
@@ -74,7 +72,7 @@ def command() -> None:
     help=f"OpenPGP certificates; {HOST_KEYRING} by default. Those that vouch are copied beside the pin.",
 )
 @click.option("--signer", "signers", multiple=True, metavar="FPR", help="Accept only this fingerprint; repeatable.")
-@_folder
+@SNAPSHOTS_OPTION
 @pass_context
 def add(
     context: Context,
@@ -112,7 +110,7 @@ def add(
     wanted = Suite(archive, suite, components, architectures)
     http = Http(offline=context.offline)
     if timestamp:
-        found = pin_at(wanted, _timestamp(timestamp), accepted, http, SnapshotArchive(snapshot_base(), http))
+        found = pin_at(wanted, given_time(timestamp), accepted, http, SnapshotArchive(snapshot_base(), http))
     else:
         found = pin_from_mirror(wanted, accepted, http, sources(mirrors(), snapshot_base(), http))
     pins = PinSet(name, (*(old.pins if old else ()), found.pin))
@@ -122,37 +120,10 @@ def add(
     return 0
 
 
-@command.command("refresh")
-@click.argument("name")
-@_folder
-@pass_context
-def refresh_pins(context: Context, name: str, snapshots: Path | None) -> int:
-    """Move each pin of the set NAME to what the mirrors serve now, if that is newer and signed by the same signers."""
-    folder = snapshots or find_project().snapshots
-    pins = load_pin_set(folder, name)
-    keys = load_keys(folder, name)
-    http = Http(offline=context.offline)
-    asked = sources(mirrors(), snapshot_base(), http)
-    with context.observer.task(f"refreshing {name}", len(pins.pins)) as task:
-        moves: list[Moved] = []
-        for pin in pins.pins:
-            moves.append(refresh(pin, keys, verify_pin(folder, name, pin), http, asked))
-            task.advance()
-    for move in moves:
-        click.echo(_said(move))
-    newer = {move.candidate.pin.name: move.candidate for move in moves if move.outcome == NEWER}
-    if newer:
-        kept = tuple(newer[pin.name].pin if pin.name in newer else pin for pin in pins.pins)
-        evidence = {found.pin.name: found.evidence for found in newer.values()}
-        save_pin_set(folder, replace(pins, pins=kept), evidence, keys)
-        context.observer.note("locks on these pins are stale now: run `repro lock RECIPE`")
-    return 0
-
-
 @command.command()
 @click.argument("name", required=False)
-@_as_json
-@_folder
+@JSON_OPTION
+@SNAPSHOTS_OPTION
 def verify(name: str | None, as_json: bool, snapshots: Path | None) -> int:
     """Prove the pins from the evidence beside them, offline, and say what was proven.
 
@@ -187,8 +158,8 @@ def verify(name: str | None, as_json: bool, snapshots: Path | None) -> int:
 
 
 @command.command("list")
-@_as_json
-@_folder
+@JSON_OPTION
+@SNAPSHOTS_OPTION
 def list_pins(as_json: bool, snapshots: Path | None) -> int:
     """List the pins of all sets; their evidence is not checked."""
     sets = _sets(snapshots or find_project().snapshots, None)
@@ -229,16 +200,6 @@ def _fingerprint(text: str) -> str:
     if not re.fullmatch(r"[0-9A-F]{40}", fingerprint):
         raise InvalidInput(f"--signer {text!r}: not a fingerprint of 40 hex digits")
     return fingerprint
-
-
-def _timestamp(text: str) -> str:
-    try:
-        timestamp = timestamp_of(text)
-    except (ValueError, OverflowError) as error:
-        raise InvalidInput(f"--at: {text!r} is no time: {error}", hint="such as 2026-09-06T12:00Z") from error
-    if timestamp > (now := datetime.now(UTC).strftime(TIMESTAMP)):
-        raise InvalidInput(f"--at: {timestamp} is still to come", hint=f"it is {now}; times without a zone are UTC")
-    return timestamp
 
 
 def _row(pin: Pin) -> dict[str, Any]:
@@ -297,12 +258,3 @@ def _show_new(found: Candidate) -> None:
         click.echo(f"  vouched for by {signer.fingerprint}  {printable(signer.user_id)}")
     for why in found.proof.refused:
         click.echo(f"  not counted: {printable(why)}")
-
-
-def _said(move: Moved) -> str:
-    there = f"{move.candidate.pin.timestamp} ({move.candidate.pin.sha256[:12]})"
-    if move.outcome == NEWER:
-        return f"{move.old.name}: {move.old.timestamp} ({move.old.sha256[:12]}) -> {there}"
-    if move.outcome == SAME:
-        return f"{move.old.name}: unchanged at {move.old.timestamp}"
-    return f"{move.old.name}: left at {move.old.timestamp}; the mirror is older, it serves {there}"

@@ -55,7 +55,7 @@ def verify_each(one: Callable[..., int], named: Sequence[str], revision: str | N
 
 def _known(project: Project, named: Sequence[str]) -> list[str]:
     """`named`, each once, or every recipe there is. Raises InvalidInput before anything is built for the others."""
-    known = sorted(path.parent.name for path in project.recipes.glob("*/recipe.toml"))
+    known = pipeline.recipe_names(project)
     for name in named:
         if name not in known:
             raise InvalidInput(f"there is no recipe {name!r}", hint=f"there are: {', '.join(known) or 'none'}")

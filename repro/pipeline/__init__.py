@@ -6,8 +6,9 @@ needs libraries that take a moment to load, and building does without them.
 
 from repro.pipeline.building import Rebuild, build
 from repro.pipeline.changed import changed_recipes
-from repro.pipeline.loading import Loaded, Workplace, fetch, load, make_lock, read_lock
+from repro.pipeline.loading import Loaded, Workplace, fetch, load, make_lock, read_lock, recipe_names
 from repro.pipeline.proving import LockProof, prove_lock
+from repro.pipeline.refreshing import Consequence, Refresh, refresh
 from repro.pipeline.verifying import (
     Verification,
     all_factors,
@@ -19,9 +20,11 @@ from repro.pipeline.verifying import (
 )
 
 __all__ = [
+    "Consequence",
     "Loaded",
     "LockProof",
     "Rebuild",
+    "Refresh",
     "Verification",
     "Workplace",
     "all_factors",
@@ -35,6 +38,8 @@ __all__ = [
     "publish",
     "read_lock",
     "read_published",
+    "recipe_names",
+    "refresh",
     "verify",
     "verify_against",
 ]

@@ -22,7 +22,7 @@ from repro.sandbox import toolchain
 from repro.sandbox.backend import choose
 from repro.sandbox.environment import Environment
 from repro.sandbox.session import open_session
-from repro.snapshot.fetch import fetch_lock, fetch_lock_indexes
+from repro.snapshot.fetch import fetch_lock, fetch_lock_indexes, wanted_packages
 from repro.snapshot.fetcher import Fetched, Fetcher
 from repro.snapshot.index import fetch_index, packages_path
 from repro.snapshot.pins import PinProof, load_pin_set, verify_pin_set
@@ -53,19 +53,28 @@ class Workplace:
     observer: Observer
 
 
+def recipe_names(project: Project) -> list[str]:
+    """The names of the recipes of `project`, sorted."""
+    return sorted(path.parent.name for path in project.recipes.glob("*/recipe.toml"))
+
+
+def read_recipe(project: Project, name: str) -> Recipe:
+    """The recipe `name` of `project`. Raises InvalidInput where it is unknown or not valid."""
+    if name not in (known := recipe_names(project)):
+        raise InvalidInput(f"there is no recipe {name!r}", hint=f"there are: {', '.join(known) or 'none'}")
+    path = project.recipes / name / "recipe.toml"
+    return recipes.decode(name, _text(path), str(path))
+
+
 def load(project: Project, name: str) -> Loaded:
-    """The recipe `name` of `project`.
+    """The recipe `name` of `project`, with its pins.
 
     Raises InvalidInput where it is unknown or not valid, IntegrityFailure where a pin's evidence does not hold.
     """
-    known = sorted(path.parent.name for path in project.recipes.glob("*/recipe.toml"))
-    if name not in known:
-        raise InvalidInput(f"there is no recipe {name!r}", hint=f"there are: {', '.join(known) or 'none'}")
-    path = project.recipes / name / "recipe.toml"
-    recipe = recipes.decode(name, _text(path), str(path))
+    recipe = read_recipe(project, name)
     pins = load_pin_set(project.snapshots, recipe.pins)
     proofs = {proof.pin.name: proof for proof in verify_pin_set(project.snapshots, pins)}
-    return Loaded(recipe, path.parent, pins, proofs)
+    return Loaded(recipe, project.recipes / name, pins, proofs)
 
 
 def read_lock(loaded: Loaded, *, current: bool = True) -> Lock:
@@ -127,7 +136,7 @@ def _usable_lock(loaded: Loaded, place: Workplace) -> Lock | None:
         return None
     try:
         old = read_lock(loaded, current=False)
-        fetch_lock(replace(old, image=()), loaded.pins, loaded.proofs, place.fetcher, place.observer)
+        place.fetcher.ensure(wanted_packages(replace(old, image=()), loaded.pins), place.observer)
     except (InvalidInput, Unavailable) as error:
         place.observer.note(f"the locked toolchain cannot be used ({error.message})")
         return None

@@ -15,7 +15,7 @@ from repro.snapshot.pins import RELEASE_LIMIT, Evidence, PinProof, prove
 from repro.snapshot.sources import SnapshotArchive, Source, get_patiently
 from repro.system.http import Http, HttpProblem
 
-NEWER, SAME, OLDER = "newer", "same", "older"
+MOVED, SAME, LEFT = "moved", "same", "left"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Moved:
-    """What a refresh found for `old`: `outcome` is NEWER (then `candidate` is the pin to keep), SAME or OLDER."""
+    """What a refresh found for `old`: `outcome` is MOVED (then `candidate` is the pin to keep: the same signers stay
+    accepted), SAME, or LEFT where what a mirror serves is older."""
 
     old: Pin
     outcome: str
@@ -88,19 +89,37 @@ def pin_at(suite: Suite, timestamp: str, accepted: Accepted, http: Http, snapsho
     return _candidate(suite, canonical, evidence, accepted, url)
 
 
-def refresh(pin: Pin, certificates: Sequence[Cert], old: PinProof, http: Http, sources: Sequence[Source]) -> Moved:
-    """What the mirrors serve now for the suite of `pin`, whose proof is `old`; the same signers are accepted.
+def move_to_mirror(old: PinProof, certificates: Sequence[Cert], http: Http, sources: Sequence[Source]) -> Moved:
+    """What the mirrors serve now for the suite of the pin that `old` proves; the same signers are accepted.
 
     Raises as `pin_from_mirror` does.
     """
-    suite = Suite(pin.archive, pin.suite, pin.components, pin.architectures)
-    found = pin_from_mirror(suite, Accepted(tuple(certificates), pin.signers), http, sources)
-    if found.pin.sha256 == pin.sha256:
-        return Moved(pin, SAME, found)
-    if found.proof.release.date <= old.release.date:
-        return Moved(pin, OLDER, found)
-    kept = replace(found, pin=replace(found.pin, signers=pin.signers))
-    return Moved(pin, NEWER, kept)
+    return _moved(old, pin_from_mirror(_suite(old.pin), _accepted(old.pin, certificates), http, sources))
+
+
+def move_to(
+    timestamp: str, old: PinProof, certificates: Sequence[Cert], http: Http, snapshot: SnapshotArchive
+) -> Moved:
+    """The state at `timestamp`, as `pin_at` finds it, of the suite of the pin that `old` proves; an older one too."""
+    found = pin_at(_suite(old.pin), timestamp, _accepted(old.pin, certificates), http, snapshot)
+    moved = _moved(old, found)
+    return replace(moved, outcome=MOVED) if moved.outcome == LEFT else moved
+
+
+def _suite(pin: Pin) -> Suite:
+    return Suite(pin.archive, pin.suite, pin.components, pin.architectures)
+
+
+def _accepted(pin: Pin, certificates: Sequence[Cert]) -> Accepted:
+    return Accepted(tuple(certificates), pin.signers)
+
+
+def _moved(old: PinProof, found: Candidate) -> Moved:
+    if found.pin.sha256 == old.pin.sha256:
+        return Moved(old.pin, SAME, found)
+    outcome = LEFT if found.proof.release.date <= old.release.date else MOVED
+    pin = replace(found.pin, signers=old.pin.signers)
+    return Moved(old.pin, outcome, replace(found, pin=pin, proof=replace(found.proof, pin=pin)))
 
 
 def _evidence(suite: Suite, timestamp: str, http: Http, source: Source) -> tuple[Evidence, str]:

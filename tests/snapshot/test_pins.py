@@ -12,7 +12,7 @@ from pysequoia import Tsk
 
 from repro.cli.project import find_project
 from repro.model.errors import InvalidInput
-from repro.model.pin import TIMESTAMP, PinSet
+from repro.model.pin import TIMESTAMP, PinSet, parse_timestamp
 from repro.snapshot.pins import Evidence, load_keys, load_pin_set, save_pin_set
 from tests.snapshot.world import ROOT, Server, World, clear_sign, now, release_text
 
@@ -101,26 +101,43 @@ def test_add_without_a_good_signature_or_a_mirror(world: World, server: Server) 
     assert (offline.returncode, "--offline" in offline.stderr) == (4, True)
 
 
+REFRESH = ("pin", "refresh", "tiny", "--snapshots", "snapshots")  # without the recipes of the project
+
+
 def test_refresh_moves_forward_only(world: World, server: Server) -> None:
     server.files = world.tree()
     env = world.environment(f"{server.base}/debian")
-    same = world.run("pin", "refresh", "tiny", env=env)
+    same = world.run(*REFRESH, env=env)
     assert (same.returncode, "unchanged" in same.stdout) == (0, True), same.stderr
 
     older = clear_sign(world.key, release_text(world.date - timedelta(seconds=20), world.indexes))
     server.files["/debian/dists/tiny/InRelease"] = older
-    left = world.run("pin", "refresh", "tiny", env=env)
+    left = world.run(*REFRESH, env=env)
     assert (left.returncode, "the mirror is older" in left.stdout) == (0, True), left.stderr
     assert load_pin_set(world.folder / "snapshots", "tiny").pins[0].timestamp == world.timestamp
 
     date = now()
     server.files["/debian/dists/tiny/InRelease"] = clear_sign(world.key, release_text(date, world.indexes))
-    moved = world.run("pin", "refresh", "tiny", env=env)
+    moved = world.run(*REFRESH, env=env)
     assert moved.returncode == 0, moved.stderr
     assert world.timestamp in moved.stdout
     assert " -> " in moved.stdout
     assert load_pin_set(world.folder / "snapshots", "tiny").pins[0].timestamp == date.strftime(TIMESTAMP)
     assert world.run("pin", "verify", env=env).returncode == 0
+
+
+def test_refresh_to_an_earlier_time(world: World, server: Server) -> None:
+    stamp = (world.date - timedelta(seconds=20)).strftime(TIMESTAMP)
+    older = clear_sign(world.key, release_text(world.date - timedelta(seconds=20), world.indexes))
+    since = (parse_timestamp(stamp) - timedelta(days=30)).strftime(TIMESTAMP)
+    listing = f"/mr/timestamp/?archive=debian&after={since}&before={stamp}"
+    server.files = {
+        listing: json.dumps({"result": {"debian": [stamp]}}).encode(),
+        f"/archive/debian/{stamp}/dists/tiny/InRelease": older,
+    }
+    done = world.run(*REFRESH, "--at", stamp, env=world.environment(snapshot=server.base))
+    assert done.returncode == 0, done.stderr
+    assert load_pin_set(world.folder / "snapshots", "tiny").pins[0].timestamp == stamp
 
 
 def test_refresh_refuses_a_stranger(world: World, server: Server) -> None:
@@ -178,7 +195,7 @@ def test_a_pin_after_valid_until(world: World, server: Server) -> None:
         "/debian/dists/tiny/InRelease": clear_sign(world.key, release_text(now(), world.indexes, extra=until))
     }
     env = world.environment(f"{server.base}/debian")
-    assert world.run("pin", "refresh", "tiny", env=env).returncode == 0  # the pin's time is the Date
+    assert world.run(*REFRESH, env=env).returncode == 0  # the pin's time is the Date
     snapshots = world.folder / "snapshots"
     (pin,) = load_pin_set(snapshots, "tiny").pins
     late = replace(pin, timestamp=(world.date + timedelta(minutes=5)).strftime(TIMESTAMP))
