@@ -51,7 +51,7 @@ def changes(old: Lock | None, new: Lock) -> list[Change]:
         found += [Change(part, REMOVED, name, before[name].version, "") for name in sorted(set(before) - set(after))]
         for name in sorted(set(before) & set(after)):
             was, now = before[name], after[name]
-            if was.sha256 != now.sha256:
+            if (was.version, was.sha256) != (now.version, now.sha256):
                 found.append(Change(part, _kind(was.version, now.version), name, was.version, now.version))
     return found
 
