@@ -1,4 +1,4 @@
-"""The store and its sources, made from the options that every command shares."""
+"""The sources of inputs, made from the options that every command shares."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from repro.store import Store
 from repro.system.http import Http
 
 
-def fetcher_for(context: Context) -> Fetcher:
-    """A fetcher into the context's store, from the sources of this host; it never opens a socket when offline."""
+def fetcher_for(context: Context, store: Store) -> Fetcher:
+    """A fetcher into `store`, from the sources of this host; it never opens a socket when offline."""
     http = Http(offline=context.offline)
-    return Fetcher(Store(context.store_path), http, sources(mirrors(), snapshot_base(), http))
+    return Fetcher(store, http, sources(mirrors(), snapshot_base(), http))

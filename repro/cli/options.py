@@ -36,9 +36,10 @@ OUTPUT_OPTION: Decorator = click.option(
 
 
 def workplace(context: Context) -> Workplace:
-    """The store, its sources and the observer, from the shared options."""
-    fetcher = fetcher_for(context)
-    return Workplace(Store(context.store_path), fetcher, context.observer)
+    """The store, its sources and the observer, from the shared options. Nothing is removed from the store meanwhile."""
+    store = Store(context.store_path)
+    store.hold()
+    return Workplace(store, fetcher_for(context, store), context.observer)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ needs libraries that take a moment to load, and building does without them.
 
 from repro.pipeline.building import Rebuild, build
 from repro.pipeline.changed import changed_recipes
+from repro.pipeline.keeping import Mended, export_locks, labels_of, locks_below, mend
 from repro.pipeline.loading import Loaded, Workplace, fetch, load, make_lock, read_lock, recipe_names
 from repro.pipeline.proving import LockProof, prove_lock
 from repro.pipeline.refreshing import Consequence, Refresh, refresh
@@ -23,6 +24,7 @@ __all__ = [
     "Consequence",
     "Loaded",
     "LockProof",
+    "Mended",
     "Rebuild",
     "Refresh",
     "Verification",
@@ -30,10 +32,14 @@ __all__ = [
     "all_factors",
     "build",
     "changed_recipes",
+    "export_locks",
     "fetch",
     "found",
+    "labels_of",
     "load",
+    "locks_below",
     "make_lock",
+    "mend",
     "prove_lock",
     "publish",
     "read_lock",

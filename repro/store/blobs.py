@@ -5,6 +5,7 @@
     incoming/                 temporary files, locked by who writes them
     quarantine/               blobs whose bytes were found wrong, kept for a look
     stages/                   see repro.store.stages
+    in-use                    locked by every process that needs what is here to stay, and by the one that removes
 
 A name below `blobs/` appears by rename after the bytes were hashed and synced, so that a process killed at any
 moment leaves only files in `incoming/` and `partial/`: the next run removes the former and resumes the latter.
@@ -13,6 +14,7 @@ moment leaves only files in `incoming/` and `partial/`: the next run removes the
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import io
 import os
@@ -30,7 +32,7 @@ from repro.model.errors import IntegrityFailure, InvalidInput, Unavailable
 from repro.store.files import open_locked, publish, remove_abandoned, same_file, writing
 from repro.system.hashing import sha256_stream
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20
 
 
@@ -49,13 +51,42 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.root = path
         self._prepared = False
+        self._holding, self._held = False, -1
         self._lock = threading.Lock()
 
     def path(self, sha256: str) -> Path:
         """Where the blob lies, or would lie. Its bytes are not checked: see `open_verified`."""
-        if not _SHA256.fullmatch(sha256):
+        if not SHA256.fullmatch(sha256):
             raise InvalidInput(f"{sha256!r} is not a SHA-256")
         return self.root / "blobs" / "sha256" / sha256[:2] / sha256
+
+    def hold(self) -> None:
+        """Let nothing be removed from here as long as this object lives; waits while another process removes.
+
+        A store that is not there is held from its making on; one that may not be written is not held.
+        """
+        self._holding = True
+        if self._held < 0:
+            with contextlib.suppress(OSError):
+                self._held = os.open(self.root / "in-use", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                fcntl.flock(self._held, fcntl.LOCK_SH)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody holds the store meanwhile. Raises Unavailable where somebody does, InvalidInput where it cannot be
+        written."""
+        with writing(self.root):
+            self._prepare()
+            fd = os.open(self.root / "in-use", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                os.close(fd)
+                raise Unavailable(f"another repro is using the store {self.root}", hint="wait for it") from error
+        try:
+            yield
+        finally:
+            os.close(fd)
 
     def has(self, sha256: str, size: int | None = None) -> bool:
         """Whether a blob of that name (and size) is here; cheap, its bytes are not read."""
@@ -161,7 +192,7 @@ class Store:
         """Every blob by name and stored size, in order of its hash; bytes are not read."""
         folder = self.root / "blobs" / "sha256"
         for path in sorted(folder.glob("[0-9a-f][0-9a-f]/*")):
-            if _SHA256.fullmatch(path.name):
+            if SHA256.fullmatch(path.name):
                 yield Blob(path.name, path.lstat().st_size)
 
     def _quarantine(self, sha256: str, fd: int) -> str:
@@ -195,6 +226,8 @@ class Store:
                 return
             for name in ("blobs/sha256", "partial", "incoming", "quarantine", "stages"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
+            if self._holding:
+                self.hold()
             remove_abandoned(self.root / "incoming")
             self._prepared = True
 

@@ -85,6 +85,15 @@ class StageCache:
         return self._store.root / "stages" / f"{stage}.json"
 
 
+def stage_blobs(path: Path) -> frozenset[str]:
+    """The SHA-256 of the blobs that the manifest at `path` names; none where it cannot be read, and so not used."""
+    try:
+        with open(path, "rb") as stream:
+            return frozenset(blob.sha256 for blob in _decode(stream.read(_LIMIT)).values())
+    except (OSError, ReproError):
+        return frozenset()
+
+
 def _decode(data: bytes) -> dict[str, Blob]:
     try:
         raw = json.loads(data)

@@ -226,3 +226,8 @@ class World:
         (recipe / "recipe.toml").write_text(text)
         inputs = inputs_digest(decode("tiny", text, "recipe.toml"), pins, PACKAGES)
         (recipe / "recipe.lock").write_text(encode_lock(Lock("tiny", inputs, 1, (index,), locked, ())))
+
+
+def needed(world: World) -> set[str]:
+    """The SHA-256 of all that the lock of `world` names."""
+    return {sha256(data) for data in (world.packages, *world.bodies.values())}
