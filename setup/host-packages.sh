@@ -39,6 +39,14 @@ if [ "$task" = test ]; then
   program debootsnap devscripts
   program debootstrap debootstrap
   program debuerreotype-init debuerreotype
+  program apt-ftparchive apt-utils  # this and the next four are what debootsnap needs besides
+  program equivs-build equivs
+  file '/usr/lib/python3/dist-packages/pycurl*.so' python3-pycurl
+  file /usr/lib/python3/dist-packages/requests/__init__.py python3-requests
+  file /usr/lib/python3/dist-packages/debian/__init__.py python3-debian
+  file /usr/share/perl5/Dpkg/Control.pm libdpkg-perl  # and these three are what debrebuild needs besides
+  file /usr/share/perl5/LWP/UserAgent.pm libwww-perl
+  file /usr/share/perl5/String/ShellQuote.pm libstring-shellquote-perl
   program dpkg-divert dpkg
   program fakeroot fakeroot
   program git git
@@ -61,6 +69,7 @@ if [ "$task" = test ]; then
   program sgdisk gdisk
   program ssh-agent openssh-client
   program shellcheck shellcheck
+  program wget wget
   program xorriso xorriso
   program xz xz-utils
   program zstd zstd
@@ -80,6 +89,7 @@ if [ "$task" = bench ]; then
   program dpkg-deb dpkg
   program mformat mtools
   program mksquashfs squashfs-tools
+  program wget wget
   program xorriso xorriso
   program zstd zstd
   # what diffoscope asks for to look into these images and the kinds of files in them

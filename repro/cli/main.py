@@ -30,6 +30,7 @@ COMMANDS = {
     "verify": "Rebuild an image and say whether the bits are the same.",
     "attest": "Sign what was found; count what other rebuilders say.",
     "report": "Render a comparison that was made before.",
+    "serve": "A snapshot archive of one's own, from the store.",
     "store": "Look at the store of fetched and built things.",
     "doctor": "Say what this host has and lacks.",
 }

@@ -121,8 +121,9 @@ def verify(context: Context, as_json: bool, no_fetch: bool) -> int:
 def gc(context: Context, folders: tuple[Path, ...], everything: bool, days: int, dry_run: bool, as_json: bool) -> int:
     """Remove what no lock in the given folders needs, old results of builds, and leftovers.
 
-    Kept is every .deb and index that a lock names. Where there is no lock, nothing is removed (exit 2), nor where one
-    cannot be read; and nothing while another repro works with the store (exit 4).
+    Kept is every .deb and index that a lock names, and what `repro serve import` brought. Where there is no lock,
+    nothing is removed (exit 2), nor where one cannot be read; and nothing while another repro works with the store
+    (exit 4).
 
     \b
     Example:
@@ -131,9 +132,11 @@ def gc(context: Context, folders: tuple[Path, ...], everything: bool, days: int,
     """
     if everything and folders:
         raise click.UsageError("--all keeps nothing, --locks says what to keep")
-    needed = set() if everything else _needed(context, folders)
     store = Store(context.store_path)
+    needed = set() if everything else _needed(context, folders) | pipeline.imported(store)
     with store.alone():
+        if everything and not dry_run:
+            pipeline.forget_imports(store)
         found = garbage(store, needed, 0 if everything else days)
         if not dry_run:
             remove(store, found)

@@ -99,7 +99,7 @@ def solve(
         said = _words_of(error)
         if "E: " not in said:
             raise
-        raise InvalidInput(f"apt finds no solution for the recipe:\n{said[-1500:]}") from error
+        raise InvalidInput(f"apt finds no solution:\n{said[-1500:]}") from error
     hashes = sorted(set(re.findall(r"^'[^']+' \S+ \d+ SHA256:([0-9a-f]{64})$", plan, re.MULTILINE)))
     counted = re.search(r"(?m)^\d+ upgraded, (\d+) newly installed", plan)  # lest a plan that was cut passes for one
     if counted is None or int(counted[1]) != len(hashes):

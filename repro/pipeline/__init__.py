@@ -6,7 +6,7 @@ needs libraries that take a moment to load, and building does without them.
 
 from repro.pipeline.building import Rebuild, build
 from repro.pipeline.changed import changed_recipes
-from repro.pipeline.keeping import Mended, export_locks, labels_of, locks_below, mend
+from repro.pipeline.keeping import Mended, export_locks, forget_imports, imported, labels_of, locks_below, mend
 from repro.pipeline.loading import Loaded, Workplace, fetch, load, make_lock, read_lock, recipe_names
 from repro.pipeline.proving import LockProof, prove_lock
 from repro.pipeline.refreshing import Consequence, Refresh, refresh
@@ -34,7 +34,9 @@ __all__ = [
     "changed_recipes",
     "export_locks",
     "fetch",
+    "forget_imports",
     "found",
+    "imported",
     "labels_of",
     "load",
     "locks_below",

@@ -14,7 +14,8 @@ from repro.model.project import Project
 from repro.pipeline.loading import Loaded, Workplace, load, read_lock, recipe_names
 from repro.snapshot.fetch import wanted_packages
 from repro.snapshot.index import fetch_index
-from repro.store.blobs import Blob
+from repro.snapshot.server.catalogue import Catalogue
+from repro.store.blobs import Blob, Store
 from repro.store.bundle import Moved, export
 
 
@@ -49,6 +50,16 @@ def labels_of(lock: Lock) -> dict[Blob, str]:
     """What `lock` needs, each .deb and each index (uncompressed), with a name for people."""
     needed = {Blob(p.sha256, p.size): f"{p.name} {p.version} {p.arch}" for p in lock.packages}
     return needed | {Blob(index.sha256, index.size): f"{index.pin} {index.path}" for index in lock.indexes}
+
+
+def imported(store: Store) -> set[str]:
+    """SHA-256 of what the snapshot archive of `store` serves."""
+    return set(Catalogue(store.root).sums())
+
+
+def forget_imports(store: Store) -> None:
+    """Empty the snapshot archive of `store`; its blobs stay."""
+    Catalogue(store.root).path.unlink(missing_ok=True)
 
 
 def mend(project: Project, damaged: Collection[str], place: Workplace) -> Mended:

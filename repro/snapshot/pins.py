@@ -47,6 +47,13 @@ class Evidence:
     def sha256(self) -> str:
         return hashlib.sha256(self.document).hexdigest()
 
+    @property
+    def files(self) -> dict[str, bytes]:
+        """What lies below `dists/SUITE/` of an archive, by name."""
+        if self.signatures is None:
+            return {"InRelease": self.document}
+        return {"Release": self.document, "Release.gpg": self.signatures}
+
     def vouched(self, certificates: Sequence[Cert], accepted: Collection[str]) -> Vouched:
         """Who of `accepted` vouches for it. Raises IntegrityFailure where nobody does."""
         if self.signatures is None:
@@ -115,8 +122,13 @@ def verify_pin(folder: Path, name: str, pin: Pin) -> PinProof:
     Raises IntegrityFailure where the evidence does not bear it out, InvalidInput where there is no evidence.
     """
     path = evidence_path(folder, name, pin)
-    evidence = Evidence(_evidence(path), _evidence(_signatures_of(path)) if pin.detached else None)
-    return prove(pin, evidence, load_keys(folder, name), str(path))
+    return prove(pin, load_evidence(folder, name, pin), load_keys(folder, name), str(path))
+
+
+def load_evidence(folder: Path, name: str, pin: Pin) -> Evidence:
+    """What lies beside `pin`, unproven. Raises InvalidInput where there is nothing."""
+    path = evidence_path(folder, name, pin)
+    return Evidence(_evidence(path), _evidence(_signatures_of(path)) if pin.detached else None)
 
 
 def verify_pin_set(folder: Path, pins: PinSet) -> list[PinProof]:

@@ -10,7 +10,7 @@ import pytest
 from repro.snapshot.fetcher import Fetcher
 from repro.snapshot.hosts import mirrors
 from repro.snapshot.index import fetch_index, packages_path
-from repro.snapshot.pinning import OLDER, refresh
+from repro.snapshot.pinning import LEFT, move_to_mirror
 from repro.snapshot.pins import load_keys, load_pin_set, verify_pin
 from repro.snapshot.sources import Mirror, Wanted
 from repro.store import Store
@@ -30,8 +30,8 @@ def test_the_real_inrelease_index_and_a_package(tmp_path: Path) -> None:
     asked = [Mirror("debian", base) for base in bases]
     pin = load_pin_set(SNAPSHOTS, "bookworm").pin("debian/bookworm")
     proof = verify_pin(SNAPSHOTS, "bookworm", pin)
-    moved = refresh(pin, load_keys(SNAPSHOTS, "bookworm"), proof, http, asked)
-    assert moved.outcome != OLDER
+    moved = move_to_mirror(proof, load_keys(SNAPSHOTS, "bookworm"), http, asked)
+    assert moved.outcome != LEFT
     pin, release = moved.candidate.pin, moved.candidate.proof.release
     fetcher = Fetcher(store, http, asked)
     entry = fetch_index(pin, release, packages_path("main", "amd64"), fetcher, Null())

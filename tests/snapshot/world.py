@@ -150,21 +150,34 @@ class World:
         self.folder = folder
         self.key = Tsk.generate("Archive <archive@example.org>")
         self.store = folder / "store"
+        self.indexes: dict[str, bytes] = {}
         self.bodies = {
             f"pool/main/p/pkg{number}/pkg{number}_1.0+b{number}_amd64.deb": random.Random(number).randbytes(size)
             for number, size in enumerate(sizes)
         }
         self.date = now() - timedelta(seconds=5)
-        rows = (f"Filename: {path}\nSHA256: {sha256(body)}\n\n" for path, body in self.bodies.items())
+        self._index()
+        self.timestamp = self.date.strftime(TIMESTAMP)
+        self._write_project()
+
+    def change_first_package(self, body: bytes) -> None:
+        """Let the archive have other bytes of pkg0 under the same name and version."""
+        self.bodies[next(iter(self.bodies))] = body
+        self._index()
+
+    def _index(self) -> None:
+        rows = (
+            f"Package: pkg{number}\nSource: pkg{number} (1.0)\nVersion: 1.0+b{number}\nArchitecture: amd64\n"
+            f"Filename: {path}\nSize: {len(body)}\nSHA256: {sha256(body)}\n\n"
+            for number, (path, body) in enumerate(self.bodies.items())
+        )
         self.packages = "".join(rows).encode() * 50
-        self.indexes = {
+        self.indexes |= {
             "main/binary-amd64/Packages": self.packages,
             "main/binary-amd64/Packages.gz": gzip.compress(self.packages),
             "main/binary-amd64/Packages.xz": lzma.compress(self.packages),
         }
         self.inrelease = clear_sign(self.key, release_text(self.date, self.indexes))
-        self.timestamp = self.date.strftime(TIMESTAMP)
-        self._write_project()
 
     @property
     def certificate(self) -> Cert:
