@@ -43,7 +43,7 @@ def command(click_context: click.Context, bind: str, access_log: Path | None) ->
 
     \b
     Example:
-      repro serve import bookworm --package apt --package usr-is-merged --priority required
+      repro serve import bookworm --package usr-is-merged --priority required
       repro serve --bind 127.0.0.1:8080
       debootstrap bookworm DIR http://127.0.0.1:8080/archive/debian/20260906
       http_proxy=http://127.0.0.1:8080 debootsnap --packages=... DIR.tar

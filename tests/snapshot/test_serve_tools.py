@@ -139,7 +139,7 @@ def test_mmdebstrap(debian: Debian) -> None:
 def test_debootsnap(debian: Debian) -> None:
     """It finds packages by name and version at metasnap, and makes a system of exactly them."""
     planned = debian.run(
-        *apt(debian, "plan", debian.base), "-s", "--no-install-recommends", "install", "?essential", "usr-is-merged"
+        *apt(debian, "plan", debian.base), "-s", "--no-install-recommends", "install", "?essential"
     ).stdout
     packages = dict(re.findall(r"(?m)^Inst (\S+) \((\S+) ", planned))
     assert "dpkg" in packages
