@@ -147,8 +147,9 @@ def test_debootsnap(debian: Debian) -> None:
     listed = debian.run("debootsnap", f"--packages={wanted}", "--sources-list-only", proxy=True).stdout
     line = r"deb \[check-valid-until=no\] http://snapshot.debian.org/archive/debian/\w+/ bookworm main\n"
     assert re.fullmatch(line, listed)
-    debian.run("debootsnap", f"--packages={wanted}", "snap.tar", proxy=True)
-    made = status_of(debian.folder / "snap.tar")
+    tar = debian.folder / "snap.tar"
+    debian.run("debootsnap", f"--packages={wanted}", str(tar), proxy=True)
+    made = status_of(tar)
     assert {name: version for name, version in made.items() if name != "debootsnap-dummy"} == packages
 
 
