@@ -11,7 +11,8 @@ from repro.cli.context import Context, pass_context
 from repro.model import doctor
 from repro.model.doctor import BUILD, LIMITED, MISSING, OK, Check, Diagnosis
 from repro.model.text import printable
-from repro.snapshot.hosts import ARCHIVES, mirrors, snapshot_base
+from repro.snapshot.hosts import ARCHIVES
+from repro.snapshot.settings import load_settings
 from repro.system.host import LIBARCHIVE, can_load, host_checks
 
 EXIT_CANNOT_BUILD = 3
@@ -46,12 +47,13 @@ def _sandbox() -> tuple[list[Check], str | None]:
 
 
 def _mirror(archive: str) -> Check:
-    found = mirrors().get(archive, ())
+    settings = load_settings()
+    found = settings.mirrors.get(archive, ())
     name, purpose = f"{archive.removeprefix('debian-')} mirror", "fetching packages"
     if found:
         return Check(name, OK, ", ".join(found), purpose)
-    detail = f"none known; {snapshot_base()} is asked, slowly"
-    remedy = f"name one in REPRO_MIRROR_{archive.upper().replace('-', '_')} or in mirrors.toml (docs/trust.md)"
+    detail = f"none known; {settings.snapshot} is asked, slowly"
+    remedy = f"name one in REPRO_MIRROR_{archive.upper().replace('-', '_')} or in sources.toml (docs/fetching.md)"
     return Check(name, LIMITED, detail, purpose, remedy)
 
 

@@ -18,7 +18,6 @@ from repro.cli.project import find_project
 from repro.model.errors import IntegrityFailure, InvalidInput
 from repro.model.pin import Pin, PinSet
 from repro.model.text import human_size, printable, readable_json
-from repro.snapshot.hosts import mirrors, snapshot_base
 from repro.snapshot.pinning import Accepted, Candidate, Suite, pin_at, pin_from_mirror
 from repro.snapshot.pins import (
     PinProof,
@@ -30,7 +29,8 @@ from repro.snapshot.pins import (
     verify_pin,
     verify_pin_set,
 )
-from repro.snapshot.sources import SnapshotArchive, sources
+from repro.snapshot.settings import load_settings
+from repro.snapshot.sources import snapshot_archive, sources
 from repro.snapshot.trust import Signer, read_certificates
 from repro.system.http import Http
 
@@ -91,7 +91,7 @@ def add(
     """Add a pin to the set NAME, which is made where it does not exist.
 
     The signers who vouched are shown: compare their fingerprints with a source that you trust before you commit.
-    An archive that is not Debian's has a mirror in mirrors.toml or REPRO_MIRROR_NAME, and keys of its own:
+    An archive that is not Debian's has a mirror in sources.toml or REPRO_MIRROR_NAME, and keys of its own:
 
     \b
       repro pin add trixie --archive debian --suite trixie --at 2026-09-06T12:00Z
@@ -110,9 +110,9 @@ def add(
     wanted = Suite(archive, suite, components, architectures)
     http = Http(offline=context.offline)
     if timestamp:
-        found = pin_at(wanted, given_time(timestamp), accepted, http, SnapshotArchive(snapshot_base(), http))
+        found = pin_at(wanted, given_time(timestamp), accepted, http, snapshot_archive(load_settings(), http))
     else:
-        found = pin_from_mirror(wanted, accepted, http, sources(mirrors(), snapshot_base(), http))
+        found = pin_from_mirror(wanted, accepted, http, sources(load_settings(), http))
     pins = PinSet(name, (*(old.pins if old else ()), found.pin))
     certificates = {cert.fingerprint: cert for cert in (*keys, *found.certificates)}
     save_pin_set(folder, pins, {found.pin.name: found.evidence}, tuple(certificates.values()))

@@ -19,10 +19,10 @@ from repro.cli.reports import write_file
 from repro.lock.changes import PARTS, Change
 from repro.model import lock as locks
 from repro.model.text import readable_json
-from repro.snapshot.hosts import mirrors, snapshot_base
 from repro.snapshot.pinning import MOVED, SAME, Moved, move_to, move_to_mirror
 from repro.snapshot.pins import PinProof, load_keys, load_pin_set, save_pin_set, verify_pin_set
-from repro.snapshot.sources import SnapshotArchive, sources
+from repro.snapshot.settings import load_settings
+from repro.snapshot.sources import snapshot_archive, sources
 from repro.system.http import Http
 
 
@@ -80,8 +80,8 @@ def refresh(
             return move_to(at, old, keys, http, archive)
         return move_to_mirror(old, keys, http, asked)
 
-    archive = SnapshotArchive(snapshot_base(), http)
-    asked = sources(mirrors(), snapshot_base(), http)
+    archive = snapshot_archive(load_settings(), http)
+    asked = sources(load_settings(), http)
     found = pipeline.refresh(pins, proofs, move, project, workplace(context), backend)
     if found.moved and not dry_run:
         save_pin_set(folder, found.pins, {each.old.name: each.candidate.evidence for each in found.moved}, keys)

@@ -44,7 +44,7 @@ class Pin:
     """One archive suite at one snapshot timestamp.
 
     `archive` is the snapshot archive's name for it (`debian`, `debian-security`) or, for one that is not Debian's, the
-    name that mirrors.toml gives it; `architectures` may hold `all`, for archives that keep an index of their own for
+    name that sources.toml gives it; `architectures` may hold `all`, for archives that keep an index of their own for
     it; `timestamp` is `YYYYMMDDTHHMMSSZ`; `sha256` (64 hex digits) is of the file that is signed: the InRelease or,
     where the signatures are `detached`, the Release; `signers` are the primary-key fingerprints (40 upper-case hex
     digits), each of which alone may vouch for it.

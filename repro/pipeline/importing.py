@@ -183,7 +183,8 @@ def _wanted(index: _Index, stanza: bytes) -> Wanted:
     package = locked(stanza, index.pin.name)
     label = f"{package.name} {package.version} {package.arch}"
     pin = index.pin
-    return Wanted(package.sha256, package.size, pin.archive, package.path, pin.timestamp, label)
+    known = (package.name, package.version)
+    return Wanted(package.sha256, package.size, pin.archive, package.path, pin.timestamp, label, package=known)
 
 
 def _held(index: _Index, place: Workplace) -> Iterator[tuple[Binary, str]]:

@@ -97,7 +97,10 @@ def wanted_packages(lock: Lock, pins: PinSet) -> list[Wanted]:
     for package in lock.packages:
         pin = pins.pin(package.pin)
         label = f"{package.name} {package.version} {package.arch}"
-        wanted.append(Wanted(package.sha256, package.size, pin.archive, package.path, pin.timestamp, label))
+        known = (package.name, package.version)
+        wanted.append(
+            Wanted(package.sha256, package.size, pin.archive, package.path, pin.timestamp, label, package=known)
+        )
     return wanted
 
 

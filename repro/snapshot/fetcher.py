@@ -5,21 +5,26 @@ The bytes decide: whatever a source serves is hashed, a source with wrong bytes 
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Protocol
 
 from repro.model.errors import IntegrityFailure, Unavailable
 from repro.model.text import human_size
-from repro.snapshot.sources import Source, Wanted, patience
+from repro.snapshot.meter import Meter
+from repro.snapshot.politeness import Patience, Stopped
+from repro.snapshot.sources import Source, Wanted, told
 from repro.system.http import Body, Http, HttpProblem
 from repro.system.pool import parallel
 from repro.system.progress import Observer, Task
 
 WORKERS = 4
 _SHOWN = 8
+_SIZEABLE = 1 << 20  # bytes: a request that brings so many, or a good part of the file, was not fruitless
 
 
 class Download(Protocol):
@@ -62,19 +67,20 @@ class Plan:
 
 @dataclass(frozen=True)
 class Fetched:
-    """What `ensure` did: counts of files and bytes."""
+    """What `ensure` did: counts of files and bytes; `rates` are bytes a second by source."""
 
     present: int
     fetched: int
     bytes_fetched: int
+    rates: Mapping[str, float] = field(default_factory=dict)
 
 
 class WrongBytes(Exception):
     """A source served something else than asked for; the message says what."""
 
 
-class Stopped(Exception):
-    """Another file failed, or somebody pressed Ctrl-C: this one is left as it is."""
+class Late(Exception):
+    """The deadline has passed."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +93,11 @@ class _Failure:
 class Fetcher:
     """Fetches into `store` from `sources`, in their order. Safe to use from threads."""
 
-    def __init__(self, store: BlobStore, http: Http, sources: Sequence[Source], workers: int = WORKERS) -> None:
-        self.store, self._http, self._sources, self._workers = store, http, tuple(sources), workers
-        self._silent: dict[str, str] = {}
-        self._lock = threading.Lock()
+    def __init__(
+        self, store: BlobStore, http: Http, sources: Sequence[Source], patience: Patience | None = None
+    ) -> None:
+        self.store, self.http, self.sources = store, http, tuple(sources)
+        self.patience = patience or Patience()
 
     def plan(self, wanted: Sequence[Wanted]) -> Plan:
         """Classify `wanted` without opening a socket; each hash once."""
@@ -98,7 +105,7 @@ class Fetcher:
         present = [item for item in unique if self.store.has(item.sha256, item.size)]
         here = {item.sha256 for item in present}
         missing = [item for item in unique if item.sha256 not in here]
-        served = [item for item in missing if not self._http.offline and self._serving(item.archive)]
+        served = [item for item in missing if not self.http.offline and self.serving(item.archive)]
         to_be_had = {item.sha256 for item in served}
         unavailable = [item for item in missing if item.sha256 not in to_be_had]
         return Plan(tuple(present), tuple(served), tuple(unavailable))
@@ -117,41 +124,44 @@ class Fetcher:
         if not plan.obtainable:
             return Fetched(len(plan.present), 0, 0)
         label = f"fetching {len(plan.obtainable)} file{'s' * (len(plan.obtainable) > 1)}"
+        until = time.monotonic() + self.patience.deadline if self.patience.deadline else math.inf
         stop = threading.Event()
         with observer.task(label, plan.bytes_to_fetch, unit="bytes") as task:
-            results = parallel(lambda item: self._one(item, task, observer, stop), plan.obtainable, self._workers, stop)
+            run = _Run(task, observer, Meter(), stop, until)
+            results = parallel(lambda item: self._one(item, run), plan.obtainable, WORKERS, stop)
         if failures := [result for result in results if result]:
             raise _error(failures)
-        return Fetched(len(plan.present), len(plan.obtainable), plan.bytes_to_fetch)
+        return Fetched(len(plan.present), len(plan.obtainable), plan.bytes_to_fetch, run.meter.rates())
 
     def unavailable(self, missing: Sequence[Wanted]) -> Unavailable:
         """The error that says how many inputs a plan found in no place, their names, and what to do."""
         names = ", ".join(item.label for item in missing[:_SHOWN]) + (", …" if len(missing) > _SHOWN else "")
         size = human_size(sum(item.size for item in missing))
         count = f"{len(missing)} input{'s' * (len(missing) > 1)} ({size})"
-        if self._http.offline:
+        if self.http.offline:
             return Unavailable(
                 f"{count} missing from the store, and --offline was given: {names}",
                 hint="run once without --offline, or bring a store that has them with --store",
             )
         return Unavailable(
             f"{count} missing, and no source serves their archive: {names}",
-            hint="add a mirror of it to mirrors.toml, see docs/trust.md",
+            hint="add a mirror of it to sources.toml, see docs/fetching.md",
         )
 
-    def _serving(self, archive: str) -> list[Source]:
-        return [source for source in self._sources if source.serves(archive)]
+    def serving(self, archive: str) -> list[Source]:
+        """The sources to ask for a file of `archive`, in their order."""
+        return [source for source in self.sources if source.serves(archive)]
 
-    def _one(self, wanted: Wanted, task: Task, observer: Observer, stop: threading.Event) -> _Failure | None:
+    def _one(self, wanted: Wanted, run: _Run) -> _Failure | None:
         """Fetch one file from the first source that has it; None where it is then in the store.
 
-        Raises Stopped soon after `stop` is set; what has arrived by then stays, for the next run to resume.
+        Raises Stopped soon after the run is stopped; what has arrived by then stays, for the next run to resume.
         """
         with self.store.partial(wanted.sha256) as download:
             if self.store.has(wanted.sha256, wanted.size):  # by another process, while we waited for it
-                task.advance(wanted.size)
+                run.task.advance(wanted.size)
                 return None
-            counter = _Counter(task, wanted.size, stop)
+            counter = _Counter(run, wanted.size)
             counter.at(download.size)
             if download.size >= wanted.size:
                 if download.size == wanted.size and download.commit() == wanted.sha256:
@@ -160,26 +170,27 @@ class Fetcher:
                 download.restart()
             said: list[str] = []
             wrong = False
-            for source in self._serving(wanted.archive):
-                try:
-                    self._from(source, wanted, download, counter)
-                except WrongBytes as error:
-                    wrong = True
-                    said.append(f"{source.name}: {error}")
-                    observer.note(f"{wanted.label}: {source.name} served wrong bytes: {error}")
-                except HttpProblem as error:
-                    said.append(error.message)
-                else:
-                    return None
+            try:
+                for source in self.serving(wanted.archive):
+                    try:
+                        self._from(source, wanted, download, counter)
+                    except WrongBytes as error:
+                        wrong = True
+                        said.append(f"{source.name}: {error}")
+                        run.observer.note(f"{wanted.label}: {source.name} served wrong bytes: {error}")
+                    except HttpProblem as error:
+                        said.append(error.message)
+                    else:
+                        return None
+            except Late:
+                said.append(f"the deadline of {self.patience.deadline:g} s passed")
             return _Failure(wanted, tuple(said), wrong)
 
     def _from(self, source: Source, wanted: Wanted, download: Download, counter: _Counter) -> None:
         """Fetch from one source. Raises WrongBytes or HttpProblem, of the first path where several were tried."""
-        if why := self._silent.get(source.name):
-            raise HttpProblem(f"{source.name}: not asked again ({why})")
         first: WrongBytes | HttpProblem | None = None
         for number, path in enumerate((wanted.path, *wanted.fallbacks)):
-            for url in source.urls(wanted.archive, path, wanted.timestamp):
+            for url in source.urls(wanted, path):
                 try:
                     self._patiently(source, url, wanted, download, counter)
                     return
@@ -195,14 +206,19 @@ class Fetcher:
     def _patiently(self, source: Source, url: str, wanted: Wanted, download: Download, counter: _Counter) -> None:
         """GET `url` until it is whole: resumed where it broke off, later where the server asks for patience."""
         resumed_from_others = download.size > 0
-        failures, delay = 0, 0.0
-        while True:
+        fruitless, delay, validator = 0, 0.0, _Validator()
+        for number in range(self.patience.most_requests):
             before = download.size
-            source.wait(delay)
+            counter.demand_time(delay)
             try:
-                self._once(url, wanted, download, counter)
+                with source.budget.turn(delay, counter.run.stop), counter.run.meter.request(source.name):
+                    counter.run.task.served(source.name)
+                    self._once(url, wanted, download, counter, validator)
+                source.budget.good()
+                counter.run.meter.got(source.name, wanted.size - before)
                 return
             except WrongBytes:
+                source.budget.good()
                 download.restart()
                 counter.at(0)
                 if not resumed_from_others:
@@ -212,25 +228,25 @@ class Fetcher:
                 if error.status == 416:
                     download.restart()
                     counter.at(0)
-                failures = 1 if download.size > before else failures + 1
-                again = patience(error, failures)
-                if again is None:
-                    if error.status == 0:
-                        with self._lock:
-                            self._silent[source.name] = "it did not answer before"
-                    raise
-                delay = again
+                sizeable = min(_SIZEABLE, 1 + wanted.size // 16)
+                fruitless = 1 if download.size >= before + sizeable else fruitless + 1
+                last = number + 1 == self.patience.most_requests
+                delay = told(source, error, None if last else self.patience.after(error, fruitless))
 
-    def _once(self, url: str, wanted: Wanted, download: Download, counter: _Counter) -> None:
-        with self._http.stream(url, start=download.size) as body:
+    def _once(self, url: str, wanted: Wanted, download: Download, counter: _Counter, validator: _Validator) -> None:
+        with self.http.stream(url, start=download.size, validator=validator.text) as body:
+            validator.text = body.validator
             if body.start == 0 and download.size:
                 download.restart()
             _refuse_size(body, wanted)
+            pace = _Pace(self.patience, download.size)
             for chunk in body.chunks():
                 if download.size + len(chunk) > wanted.size:
                     raise WrongBytes(f"more than the expected {wanted.size} bytes")
                 download.append(chunk)
                 counter.at(download.size)
+                if download.size < wanted.size and pace.too_slow(download.size):
+                    raise HttpProblem(f"{url}: slower than {self.patience.minimum_rate:g} bytes a second")
         if download.size < wanted.size:
             if body.total is not None:
                 raise WrongBytes(f"{download.size} bytes instead of {wanted.size}")
@@ -240,18 +256,56 @@ class Fetcher:
             raise WrongBytes(f"SHA-256 {actual} instead of {wanted.sha256}")
 
 
-class _Counter:
-    """Tells a task how far one file is, also when it falls back to an earlier offset."""
+@dataclass(frozen=True)
+class _Run:
+    """What the files of one `ensure` share; `until` is by the monotonic clock."""
 
-    def __init__(self, task: Task, total: int, stop: threading.Event) -> None:
-        self._task, self._total, self._told, self._stop = task, total, 0, stop
+    task: Task
+    observer: Observer
+    meter: Meter
+    stop: threading.Event
+    until: float
+
+
+@dataclass
+class _Validator:
+    """Of the bytes that a source has sent so far: its strong ETag, or nothing."""
+
+    text: str = ""
+
+
+class _Pace:
+    """Whether a download is slower than anybody should wait for."""
+
+    def __init__(self, patience: Patience, size: int) -> None:
+        self._patience, self._size, self._since = patience, size, time.monotonic()
+
+    def too_slow(self, size: int) -> bool:
+        passed = time.monotonic() - self._since
+        if passed < self._patience.slow_after:
+            return False
+        slow = size - self._size < self._patience.minimum_rate * passed
+        self._size, self._since = size, time.monotonic()
+        return slow
+
+
+class _Counter:
+    """Tells a task how far one file is, also when it falls back to an earlier offset; ends it where it should end."""
+
+    def __init__(self, run: _Run, total: int) -> None:
+        self.run, self._total, self._told = run, total, 0
 
     def at(self, offset: int) -> None:
-        if self._stop.is_set():
+        if self.run.stop.is_set():
             raise Stopped
+        self.demand_time(0)
         if offset != self._told:
-            self._task.advance(min(offset, self._total) - self._told)
+            self.run.task.advance(min(offset, self._total) - self._told)
             self._told = min(offset, self._total)
+
+    def demand_time(self, seconds: float) -> None:
+        if time.monotonic() + seconds > self.run.until:
+            raise Late
 
 
 def _refuse_size(body: Body, wanted: Wanted) -> None:
@@ -276,5 +330,5 @@ def _error(failures: Sequence[_Failure]) -> IntegrityFailure | Unavailable:
         )
     return Unavailable(
         f"{len(failures)} file{'s' * (len(failures) > 1)} could not be had:\n  {listing}",
-        hint="try again later, or add a source to mirrors.toml or REPRO_SNAPSHOT_URL; what was fetched is kept",
+        hint="try again later, or add a source to sources.toml or REPRO_SNAPSHOT_URL; what was fetched is kept",
     )

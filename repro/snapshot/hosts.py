@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import quote, urlsplit
 
 from debian.deb822 import Deb822
@@ -22,14 +22,17 @@ _VARIABLE = "REPRO_MIRROR_"
 Mirrors = Mapping[str, tuple[str, ...]]
 
 
-def mirrors(environment: Mapping[str, str] = os.environ, apt: Path = Path("/etc/apt")) -> Mirrors:
+def mirrors(
+    environment: Mapping[str, str] = os.environ,
+    apt: Path = Path("/etc/apt"),
+    configured: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> Mirrors:
     """Base addresses (no slash at the end) by archive, in the order in which they are to be asked.
 
     First those of the host's apt sources, then REPRO_MIRROR_DEBIAN, REPRO_MIRROR_DEBIAN_SECURITY and the like for any
-    archive (several split by spaces; a leading `-` drops what the host names), then `repro/mirrors.toml` in the XDG
-    configuration folder. Raises InvalidInput where the last is not valid.
+    archive (several split by spaces; a leading `-` drops what the host names), then those `configured`.
+    Raises InvalidInput where a variable is not valid.
     """
-    configured = _configured(environment)
     variables = sorted(key.removeprefix(_VARIABLE) for key in environment if key.startswith(_VARIABLE))
     found: dict[str, list[str]] = {archive: [] for archive in (*ARCHIVES, *configured)}
     known = {_variable(archive) for archive in found}
@@ -42,18 +45,12 @@ def mirrors(environment: Mapping[str, str] = os.environ, apt: Path = Path("/etc/
         given = environment.get(variable, "").split()
         if given[:1] == ["-"]:
             found[archive], given = [], given[1:]
-        found[archive] += [_checked(uri, variable) for uri in given] + configured.get(archive, [])
+        found[archive] += [*(base_address(uri, variable) for uri in given), *configured.get(archive, ())]
     return {archive: tuple(dict.fromkeys(uri.rstrip("/") for uri in uris)) for archive, uris in found.items()}
 
 
 def _variable(archive: str) -> str:
     return _VARIABLE + archive.upper().replace("-", "_")
-
-
-def snapshot_base(environment: Mapping[str, str] = os.environ) -> str:
-    """The snapshot archive's base address, REPRO_SNAPSHOT_URL or its own; no slash at the end."""
-    given = environment.get("REPRO_SNAPSHOT_URL")
-    return _checked(given, "REPRO_SNAPSHOT_URL").rstrip("/") if given else SNAPSHOT
 
 
 def snapshot_url(archive: str, timestamp: str, path: str, base: str = SNAPSHOT) -> str:
@@ -119,21 +116,8 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _configured(environment: Mapping[str, str]) -> dict[str, list[str]]:
-    home = environment.get("XDG_CONFIG_HOME") or os.path.join(environment.get("HOME", "/"), ".config")
-    path = Path(home, "repro", "mirrors.toml")
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")).get("mirrors", {})
-        if not isinstance(table, dict) or not all(isinstance(uris, list) for uris in table.values()):
-            raise InvalidInput(f"{path}: expected [mirrors] with a list of addresses for each archive")
-        return {archive: [_checked(uri, str(path)) for uri in uris] for archive, uris in table.items()}
-    except OSError:
-        return {}
-    except ValueError as error:
-        raise InvalidInput(f"{path}: {error}") from error
-
-
-def _checked(uri: object, where: str) -> str:
+def base_address(uri: object, where: str) -> str:
+    """`uri` where it can be the base of an archive. Raises InvalidInput, naming `where` it stands."""
     if not isinstance(uri, str) or not re.fullmatch(r"https?://[^/\s?#@]+(/[^\s?#]*)?", uri):
         raise InvalidInput(
             f"{where}: {uri!r} is not a http or https base address", hint="such as https://mirror.example.org/debian"

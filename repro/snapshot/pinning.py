@@ -65,7 +65,7 @@ def pin_from_mirror(suite: Suite, accepted: Accepted, http: Http, sources: Seque
     wrong: list[str] = []
     said: list[str] = []
     for source in sources:
-        if source.polite or not source.serves(suite.archive):
+        if not source.mirror or not source.serves(suite.archive):
             continue
         try:
             evidence, url = _evidence(suite, "", http, source)
@@ -78,7 +78,7 @@ def pin_from_mirror(suite: Suite, accepted: Accepted, http: Http, sources: Seque
         raise IntegrityFailure("; ".join((*wrong, *said)))
     raise Unavailable(
         f"no mirror serves {suite.archive} {suite.name}: {'; '.join(said) or 'none is configured'}",
-        hint="add one to mirrors.toml, or pin a time with --at",
+        hint="add one to sources.toml, or pin a time with --at",
     )
 
 
@@ -129,7 +129,7 @@ def _evidence(suite: Suite, timestamp: str, http: Http, source: Source) -> tuple
     """
 
     def get(document: str) -> tuple[bytes, str]:
-        url = next(iter(source.urls(suite.archive, f"dists/{suite.name}/{document}", timestamp)))
+        url = source.url(suite.archive, f"dists/{suite.name}/{document}", timestamp)
         return get_patiently(http, source, url, RELEASE_LIMIT), url
 
     try:

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import json
-import random
+import re
 import threading
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from repro.model.errors import Unavailable
 from repro.model.pin import TIMESTAMP, Pin, parse_timestamp
-from repro.snapshot.hosts import Mirrors, quoted, snapshot_url
+from repro.snapshot.hosts import quoted, snapshot_url
+from repro.snapshot.politeness import PASSING, Budget, NotAsked, Patience
+from repro.snapshot.settings import Settings
 from repro.system.http import Http, HttpProblem
 
-POLITE = 1.5  # seconds between two requests that a snapshot archive tolerates, by experience
-ATTEMPTS = 5  # requests to one address in a row that bring nothing new…
-ATTEMPTS_SILENT = 3  # …and where not even an answer came
-LONGEST_WAIT = 120.0  # seconds: a source that asks for more patience is passed over
-_RETRY = (0, 408, 416, 425, 429, 500, 502, 503, 504, 509)
 _LISTING_LIMIT = 4 << 20
+_SHA1 = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,8 @@ class Wanted:
     """A file of an archive: SHA-256, size in bytes, `path` below the archive's root, the pin's `timestamp`.
 
     `label` names it for people. `fallbacks` are other paths that may hold it, where finding other bytes is no
-    surprise (an index by its plain name, when the suite has moved on).
+    surprise (an index by its plain name, when the suite has moved on). `package` is (name, version) of a .deb: by these
+    a snapshot archive knows it, where its path does not lead there.
     """
 
     sha256: str
@@ -40,76 +39,73 @@ class Wanted:
     timestamp: str
     label: str
     fallbacks: tuple[str, ...] = ()
+    package: tuple[str, str] | None = None
 
 
 class Source(Protocol):
-    """A place to ask. `polite` sources get few, spaced requests; `urls` are tried in order."""
+    """A place to ask, within the `budget` of its host. `url` is where a file should be; `urls` are all places to try,
+    in order, each taken only when the one before had nothing. `mirror` is whether it may be asked much."""
 
     name: str
-    polite: bool
+    budget: Budget
+    mirror: bool
 
     def serves(self, archive: str) -> bool: ...
 
-    def urls(self, archive: str, path: str, timestamp: str) -> Iterator[str]: ...
+    def url(self, archive: str, path: str, timestamp: str) -> str: ...
 
-    def wait(self, seconds: float = 0) -> None: ...
+    def urls(self, wanted: Wanted, path: str) -> Iterator[str]: ...
 
 
 class Mirror:
     """A mirror of one archive at the base address `base`: it has what the archive holds today."""
 
-    polite = False
+    mirror = True
 
-    def __init__(self, archive: str, base: str) -> None:
+    def __init__(self, archive: str, base: str, budget: Budget | None = None) -> None:
         self.name = base
+        self.budget = budget or Budget()
         self._archive = archive
 
     def serves(self, archive: str) -> bool:
         return archive == self._archive
 
-    def urls(self, archive: str, path: str, timestamp: str) -> Iterator[str]:
-        yield f"{self.name}/{quoted(path)}"
+    def url(self, archive: str, path: str, timestamp: str) -> str:
+        return f"{self.name}/{quoted(path)}"
 
-    def wait(self, seconds: float = 0) -> None:
-        """Sleep `seconds`, spread a little so that workers do not come back all at once."""
-        if seconds:
-            time.sleep(seconds * random.uniform(0.75, 1.25))
+    def urls(self, wanted: Wanted, path: str) -> Iterator[str]:
+        yield self.url(wanted.archive, path, wanted.timestamp)
 
 
 class SnapshotArchive:
     """A snapshot archive at `base`: `/archive/ARCHIVE/TIMESTAMP/PATH` is the state of an archive at a time.
 
     A time between two imports means the earlier one. So a pin whose timestamp is the Date of its Release may lie
-    just before the import that brought that Release; the first import after it is then asked for the same path.
-    Safe to use from threads; at most one request every `POLITE` seconds leaves a process.
+    just before the import that brought that Release; the first import after it is then asked for the same path. A .deb
+    that is at neither is looked for by name and version, and fetched by the SHA-1 that the archive knows it by.
+    Safe to use from threads.
     """
 
-    polite = True
+    mirror = False
 
-    def __init__(self, base: str, http: Http, pause: float = POLITE) -> None:
+    def __init__(self, base: str, http: Http, budget: Budget | None = None, patience: Patience | None = None) -> None:
         self.name = base
-        self._http, self._pause = http, pause
-        self._turn, self._asking = threading.Lock(), threading.Lock()
-        self._next = 0.0
+        self.budget = budget or Budget(1.5, 1)
+        self._http, self._patience = http, patience or Patience()
+        self._asking = threading.Lock()
         self._after: dict[tuple[str, str], str | None] = {}
 
     def serves(self, archive: str) -> bool:
         return True
 
-    def urls(self, archive: str, path: str, timestamp: str) -> Iterator[str]:
-        yield self.url(archive, path, timestamp)
-        if later := self.import_after(archive, timestamp):
-            yield self.url(archive, path, later)
+    def urls(self, wanted: Wanted, path: str) -> Iterator[str]:
+        yield self.url(wanted.archive, path, wanted.timestamp)
+        if later := self.import_after(wanted.archive, wanted.timestamp):
+            yield self.url(wanted.archive, path, later)
+        yield from self._by_hash(wanted, path)
 
     def url(self, archive: str, path: str, timestamp: str) -> str:
         return snapshot_url(archive, timestamp, path, self.name)
-
-    def wait(self, seconds: float = 0) -> None:
-        """Sleep until it is this caller's turn, and at least `seconds` if that is longer."""
-        with self._turn:
-            turn = max(self._next, time.monotonic() + seconds * random.uniform(1, 1.5))
-            self._next = turn + self._pause
-        time.sleep(max(0.0, turn - time.monotonic()))
 
     def import_after(self, archive: str, timestamp: str) -> str | None:
         """The first import of `archive` at or after `timestamp`, None where the service does not say."""
@@ -134,40 +130,85 @@ class SnapshotArchive:
     def _imports(self, archive: str, after: str, before: str) -> list[str]:
         """Import times of `archive` between the two, by `/mr/timestamp/`: `{"result": {ARCHIVE: [TIME…]}}`."""
         url = f"{self.name}/mr/timestamp/?archive={quote(archive)}&after={after}&before={before}"
-        try:
-            stamps = json.loads(get_patiently(self._http, self, url, _LISTING_LIMIT))["result"].get(archive, [])
+        with _expected(url):
+            stamps = json.loads(self._get(url))["result"].get(archive, [])
             return [stamp for stamp in stamps if isinstance(stamp, str) and _is_timestamp(stamp)]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise HttpProblem(f"{url}: not the expected answer ({type(error).__name__})", 200) from error
+
+    def _by_hash(self, wanted: Wanted, path: str) -> Iterator[str]:
+        """`/file/SHA1` of every file that the archive knows by the name and size of a package, by `/mr/binary/`:
+        `{"fileinfo": {SHA1: [{"name", "size", …}]}}`. What it serves there counts by its SHA-256, like anything."""
+        if wanted.package is None:
+            return
+        name, version = (quote(part, safe="") for part in wanted.package)
+        url = f"{self.name}/mr/binary/{name}/{version}/binfiles?fileinfo=1"
+        try:
+            with _expected(url):
+                known = json.loads(self._get(url))["fileinfo"]
+                file = (path.rpartition("/")[2], wanted.size)
+                hashes = [sha1 for sha1, rows in known.items() if file in {(row["name"], row["size"]) for row in rows}]
+        except HttpProblem:
+            return
+        yield from (f"{self.name}/file/{sha1}" for sha1 in sorted(hashes)[:4] if _SHA1.fullmatch(sha1))
+
+    def _get(self, url: str) -> bytes:
+        return get_patiently(self._http, self, url, _LISTING_LIMIT, self._patience)
 
 
-def patience(error: HttpProblem, failures: int) -> float | None:
-    """Seconds to wait before asking again after `failures` fruitless requests, the last ending in `error`; None for
-    giving up. Retry-After is honoured, else the wait doubles each time."""
-    delay = 0.5 * 2**failures if error.retry_after is None else error.retry_after
-    most = ATTEMPTS if error.status else ATTEMPTS_SILENT
-    return delay if error.status in _RETRY and failures < most and delay <= LONGEST_WAIT else None
+@contextmanager
+def _expected(url: str) -> Iterator[None]:
+    """Raises HttpProblem where an answer is not of the form that is read from it."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise HttpProblem(f"{url}: not the expected answer ({type(error).__name__})", 200) from error
 
 
-def get_patiently(http: Http, source: Source, url: str, limit: int) -> bytes:
+def get_patiently(http: Http, source: Source, url: str, limit: int, patience: Patience | None = None) -> bytes:
     """The body at `url` of `source`, at most `limit` bytes. Raises as `Http.get` does, once patience ends."""
+    patience = patience or Patience()
     failures, delay = 0, 0.0
     while True:
-        source.wait(delay)
         try:
-            return http.get(url, limit=limit)
+            with source.budget.turn(delay):
+                body = http.get(url, limit=limit)
         except HttpProblem as error:
             failures += 1
-            again = patience(error, failures)
-            if again is None:
-                raise
-            delay = again
+            delay = told(source, error, patience.after(error, failures))
+        else:
+            source.budget.good()
+            return body
 
 
-def sources(mirrors: Mirrors, snapshot: str, http: Http) -> tuple[Source, ...]:
-    """Every mirror, archive by archive, then the snapshot archive at `snapshot`."""
-    found: list[Source] = [Mirror(archive, base) for archive, bases in mirrors.items() for base in bases]
-    return (*found, SnapshotArchive(snapshot, http))
+def told(source: Source, error: HttpProblem, again: float | None) -> float:
+    """Let the budget of `source` know how a request went wrong; the seconds to wait before the next one. Raises
+    `error` where there is to be none."""
+    if again is None:
+        if error.status not in PASSING:
+            source.budget.good()
+        elif not isinstance(error, NotAsked):
+            source.budget.bad(error)
+        raise error
+    if error.retry_after is not None:
+        source.budget.hold_off(again)
+    return again
+
+
+def sources(settings: Settings, http: Http) -> tuple[Source, ...]:
+    """Every mirror, archive by archive, then the snapshot archive. Mirrors on one host share its budget."""
+    budgets: dict[str, Budget] = {}
+
+    def budget(base: str) -> Budget:
+        return budgets.setdefault(urlsplit(base).netloc, settings.budget(base))
+
+    found: list[Source] = [
+        Mirror(archive, base, budget(base)) for archive, bases in settings.mirrors.items() for base in bases
+    ]
+    return (*found, snapshot_archive(settings, http))
+
+
+def snapshot_archive(settings: Settings, http: Http) -> SnapshotArchive:
+    """The snapshot archive that the user chose."""
+    return SnapshotArchive(settings.snapshot, http, settings.budget(settings.snapshot), settings.patience)
 
 
 def wanted_suite_file(pin: Pin, path: str, size: int, sha256: str) -> Wanted:

@@ -5,10 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from repro.system.progress import Task
 
@@ -30,7 +40,7 @@ class Bars:
             self._progress = self._bars(unit)
             self._progress.start()
         self._open += 1
-        bar = self._progress.add_task(label, total=total)
+        bar = self._progress.add_task(label, total=total, source="")
         try:
             yield _RichTask(self._progress, bar, label)
             self._progress.console.print(f"[green]✓[/] {label} [dim]{time.monotonic() - started:.1f} s[/]")
@@ -45,8 +55,10 @@ class Bars:
         (self._progress.console if self._progress else self._console).print(text, markup=False, highlight=False)
 
     def _bars(self, unit: str) -> Progress:
-        amount = (DownloadColumn(),) if unit == "bytes" else (TextColumn("{task.completed:.0f}"),)
-        columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), *amount, TimeRemainingColumn())
+        amount: tuple[ProgressColumn, ...] = (TextColumn("{task.completed:.0f}"),)
+        if unit == "bytes":
+            amount = (DownloadColumn(), TransferSpeedColumn(), TextColumn("{task.fields[source]}"))
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=10), *amount, TimeRemainingColumn())
         return Progress(*columns, console=self._console, transient=True)
 
 
@@ -60,6 +72,12 @@ class _RichTask:
 
     def say(self, text: str) -> None:
         self._progress.update(self._bar, description=f"{self._label}: {text}")
+
+    def served(self, source: str) -> None:
+        now = time.monotonic()
+        if now - self._shown >= _GLANCE:
+            self._shown = now
+            self._progress.update(self._bar, source=f"[dim]{escape(urlsplit(source).netloc)}[/]")
 
     def found(self, number: int, what: str) -> None:
         now = time.monotonic()

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from itertools import pairwise
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import requests
 
 TIMEOUT = (10.0, 60.0)  # seconds to connect, seconds between two bytes
+REDIRECTS = 5  # followed in a row
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
@@ -50,12 +52,14 @@ class Body:
     """An answer whose body has not been read yet.
 
     `url` is where it came from after redirects, `start` the offset of its first byte in the whole document (0 where
-    the server ignored the range), `total` the size of the whole document in bytes where the server says it.
+    the server ignored the range), `total` the size of the whole document in bytes where the server says it,
+    `validator` its strong ETag or nothing.
     """
 
     url: str
     start: int
     total: int | None
+    validator: str
     _raw: Any
 
     def chunks(self, size: int = 1 << 18) -> Iterator[bytes]:
@@ -66,7 +70,7 @@ class Body:
         from urllib3.exceptions import HTTPError  # noqa: PLC0415  (see the module's docstring)
 
         try:
-            while chunk := self._raw.read(size, decode_content=False):
+            while chunk := self._raw.read1(size, decode_content=False):  # what is there: a drip is seen
                 yield chunk
         except (HTTPError, OSError) as error:
             raise HttpProblem(f"{self.url}: {_why(error)}") from error
@@ -81,8 +85,9 @@ class Http:
         self._lock = Lock()
 
     @contextmanager
-    def stream(self, url: str, *, start: int = 0) -> Iterator[Body]:
-        """GET `url` from byte `start` on. Redirects are followed to http and https only.
+    def stream(self, url: str, *, start: int = 0, validator: str = "") -> Iterator[Body]:
+        """GET `url` from byte `start` on, or all of it where it is not that of the `validator` any more (If-Range, RFC
+        9110 section 13.1.5). A few redirects are followed, also to other hosts, but none from https to http.
 
         Raises Offline, InvalidInput where `url` is not a web address, or HttpProblem for a status other than 200
         and 206 or a connection that fails, also midway.
@@ -95,8 +100,11 @@ class Http:
         from urllib3.exceptions import LocationValueError  # noqa: PLC0415
 
         headers = {"Range": f"bytes={start}-"} if start else {}
+        if start and validator:
+            headers["If-Range"] = validator
         try:
             with self._connected().get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+                _refuse_downgrade(url, response)
                 yield _body(url, response, start)
         except ReproError:
             raise
@@ -104,6 +112,18 @@ class Http:
             raise HttpProblem(f"{url}: {_why(error)}") from error
         except (requests.RequestException, LocationValueError) as error:  # the latter for a host that can be none
             raise HttpProblem(f"{url}: {_why(error)}", 400) from error
+
+    def has(self, url: str) -> bool | None:
+        """Whether a HEAD of `url` finds something; None where the server does not say. Raises Offline."""
+        if self.offline:
+            raise Offline(f"{url} is needed, and --offline was given", hint="run once without --offline")
+        import requests  # noqa: PLC0415  (see the module's docstring)
+
+        try:
+            with self._connected().head(url, allow_redirects=True, timeout=TIMEOUT) as response:
+                return {200: True, 404: False, 410: False}.get(response.status_code)
+        except requests.RequestException:
+            return None
 
     def get(self, url: str, *, limit: int) -> bytes:
         """The body at `url`. Raises as `stream` does, and HttpProblem where it is larger than `limit` bytes."""
@@ -116,7 +136,7 @@ class Http:
         with self._lock:
             if self._session is None:
                 session = requests.Session()
-                session.max_redirects = 10
+                session.max_redirects = REDIRECTS
                 session.headers["User-Agent"] = f"repro/{__version__}"
                 session.headers["Accept-Encoding"] = "identity"
                 for scheme in ("http://", "https://"):
@@ -146,9 +166,22 @@ def _body(url: str, response: requests.Response, start: int) -> Body:
         if not match or int(match[1]) != start:
             raise HttpProblem(f"{url}: answered with another range than asked for", 416)
         total = None if match[2] == "*" else int(match[2])
-        return Body(response.url, start, total, response.raw)
+        return Body(response.url, start, total, _strong(response), response.raw)
     length = response.headers.get("Content-Length", "")
-    return Body(response.url, 0, int(length) if length.isdigit() else None, response.raw)
+    total = int(length) if length.isdigit() else None
+    return Body(response.url, 0, total, _strong(response), response.raw)
+
+
+def _strong(response: requests.Response) -> str:
+    tag = response.headers.get("ETag", "")
+    return tag if tag.startswith('"') else ""
+
+
+def _refuse_downgrade(url: str, response: requests.Response) -> None:
+    urls = [each.url for each in (*response.history, response)]
+    for before, after in pairwise(urls):
+        if before.startswith("https:") and not after.startswith("https:"):
+            raise HttpProblem(f"{url}: leads from https to {after}", 400)
 
 
 def _why(error: BaseException) -> str:

@@ -25,6 +25,9 @@ class Task(Protocol):
 
     def say(self, text: str) -> None: ...
 
+    def served(self, source: str) -> None:
+        """Bytes come from `source` now; shown with how far the task is, never by itself."""
+
     def found(self, number: int, what: str) -> None:
         """The `number`th thing that was looked for; may come thousands of times a second."""
 
@@ -75,6 +78,9 @@ class _Silent:
     def say(self, text: str) -> None:
         pass
 
+    def served(self, source: str) -> None:
+        pass
+
     def found(self, number: int, what: str) -> None:
         pass
 
@@ -103,8 +109,8 @@ class Plain:
 class _PlainTask:
     def __init__(self, label: str, total: int | None, unit: str, interval: float) -> None:
         self._label, self._total, self._unit, self._interval = label, total, unit, interval
-        self._done = 0
-        self._last = time.monotonic()
+        self._done, self._source = 0, ""
+        self._started = self._last = time.monotonic()
 
     def advance(self, amount: int = 1) -> None:
         self._done += amount
@@ -116,6 +122,9 @@ class _PlainTask:
     def say(self, text: str) -> None:
         print(f"{self._label}: {text}", file=sys.stderr, flush=True)
 
+    def served(self, source: str) -> None:
+        self._source = source
+
     def found(self, number: int, what: str) -> None:
         now = time.monotonic()
         if now - self._last >= self._interval:
@@ -123,12 +132,18 @@ class _PlainTask:
             self.say(f"{number} divergent, last: {what}")
 
     def _amounts(self) -> str:
-        show = human_size if self._unit == "bytes" else str
-        return show(self._done) + (f" of {show(self._total)}" if self._total else "")
+        if self._unit != "bytes":
+            return str(self._done) + (f" of {self._total}" if self._total else "")
+        rate = self._done / max(0.001, time.monotonic() - self._started)
+        parts = [human_size(self._done) + (f" of {human_size(self._total)}" if self._total else "")]
+        parts.append(f"{human_size(int(rate))}/s")
+        if self._total and rate >= 1:
+            parts.append(f"{(self._total - self._done) / rate:.0f} s left")
+        return ", ".join(parts) + (f", from {self._source}" if self._source else "")
 
 
 class JsonLines:
-    """One JSON object a line: `{"event": "start" | "advance" | "say" | "found" | "end" | "note", …}`."""
+    """One JSON object a line: `{"event": "start" | "advance" | "say" | "served" | "found" | "end" | "note", …}`."""
 
     @contextmanager
     def task(self, label: str, total: int | None = None, unit: str = "") -> Iterator[Task]:
@@ -147,7 +162,7 @@ class JsonLines:
 class _JsonTask:
     def __init__(self, label: str) -> None:
         self._label = label
-        self._done = 0
+        self._done, self._source = 0, ""
 
     def advance(self, amount: int = 1) -> None:
         self._done += amount
@@ -155,6 +170,11 @@ class _JsonTask:
 
     def say(self, text: str) -> None:
         _emit("say", task=self._label, text=text)
+
+    def served(self, source: str) -> None:
+        if source != self._source:
+            self._source = source
+            _emit("served", task=self._label, source=source)
 
     def found(self, number: int, what: str) -> None:
         if number <= _TOLD:

@@ -16,6 +16,7 @@ import pytest
 from repro.model.errors import IntegrityFailure, Unavailable
 from repro.model.pin import TIMESTAMP
 from repro.snapshot.fetcher import Fetcher
+from repro.snapshot.politeness import Budget
 from repro.snapshot.sources import Mirror, SnapshotArchive, Source, Wanted
 from repro.store import Store
 from repro.system.http import Http
@@ -175,7 +176,7 @@ def test_the_snapshot_archive_by_time_and_by_the_import_after(world: World, serv
     server.files = {
         path.replace("/debian/", f"/archive/debian/{later}/", 1): body for path, body in world.tree().items()
     }
-    archive = SnapshotArchive(server.base, Http(), pause=0.2)
+    archive = SnapshotArchive(server.base, Http(), Budget(0.2, 1))
     started = time.monotonic()
     archive._imports = lambda *_: [later]  # type: ignore[method-assign]
     fetcher(world, archive).ensure([wanted(world, 0), wanted(world, 1)], Null())

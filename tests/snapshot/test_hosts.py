@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from repro.model.errors import InvalidInput
-from repro.snapshot.hosts import SNAPSHOT, mirrors, snapshot_base
+from repro.snapshot.hosts import SNAPSHOT, mirrors
+from repro.snapshot.settings import load_settings
 
 ONE_LINE = """\
 # deb http://off.example.org/debian bookworm main
@@ -56,32 +57,76 @@ def test_the_hosts_sources_in_both_forms(apt: Path, tmp_path: Path) -> None:
 
 def test_what_the_user_configures_comes_after_and_may_replace(apt: Path, tmp_path: Path) -> None:
     (tmp_path / "repro").mkdir()
-    (tmp_path / "repro/mirrors.toml").write_text(
-        '[mirrors]\ndebian = ["https://mirror.example.org/debian/"]\ndebian-ports = ["https://mirror.example.org/ports"]\n'
+    (tmp_path / "repro/sources.toml").write_text(
+        '[sources]\nmirrors.debian = ["https://mirror.example.org/debian/"]\n'
+        'mirrors.debian-ports = ["https://mirror.example.org/ports"]\n'
     )
     environment = {
         "XDG_CONFIG_HOME": str(tmp_path),
         "REPRO_MIRROR_DEBIAN": "- http://env.example.org/debian",
         "REPRO_MIRROR_DEBIAN_SECURITY": "http://env.example.org/debian-security",
     }
-    found = mirrors(environment, apt)
+    found = load_settings(environment, apt).mirrors
     assert found["debian"] == ("http://env.example.org/debian", "https://mirror.example.org/debian")
     assert found["debian-security"][-1] == "http://env.example.org/debian-security"
     assert found["debian-ports"] == ("https://mirror.example.org/ports",)
 
 
-@pytest.mark.parametrize(
-    "text", ["[mirrors]\ndebian = 3\n", "mirrors = 3\n", '[mirrors]\ndebian = ["ftp://x/"]\n', "["]
-)
-def test_a_broken_file_of_the_users_is_said(tmp_path: Path, text: str) -> None:
+BROKEN = {
+    "a mirror that is no list": "[sources]\nmirrors.debian = 3\n",
+    "mirrors that are no table": "[sources]\nmirrors = 3\n",
+    "another scheme": '[sources]\nmirrors.debian = ["ftp://x/"]\n',
+    "no TOML": "[",
+    "another table": "[mirrors]\ndebian = []\n",
+    "an unknown setting": "[sources]\npolite = true\n",
+    "a negative pause": "[sources]\nsnapshot_pause = -1\n",
+    "no connection": "[sources]\nsnapshot_connections = 0\n",
+    "a pause that is text": "[sources]\nmirror_pause = 'long'\n",
+    "a truth for a number": "[sources]\nattempts = true\n",
+    "a host that is no table": "[sources]\nhosts.x = 3\n",
+    "a host with more": "[sources]\nhosts.x = { speed = 1 }\n",
+    "a snapshot archive that is none": "[sources]\nsnapshot_url = 'file:///etc'\n",
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_broken_file_of_the_users_is_said(tmp_path: Path, what: str) -> None:
     (tmp_path / "repro").mkdir()
-    (tmp_path / "repro/mirrors.toml").write_text(text)
-    with pytest.raises(InvalidInput, match=r"mirrors\.toml"):
-        mirrors({"XDG_CONFIG_HOME": str(tmp_path)}, tmp_path)
+    (tmp_path / "repro/sources.toml").write_text(BROKEN[what])
+    with pytest.raises(InvalidInput, match=r"sources\.toml"):
+        load_settings({"XDG_CONFIG_HOME": str(tmp_path)}, tmp_path)
 
 
-def test_the_snapshot_archive(tmp_path: Path) -> None:
-    assert snapshot_base({}) == SNAPSHOT
-    assert snapshot_base({"REPRO_SNAPSHOT_URL": "http://localhost:8000/"}) == "http://localhost:8000"
-    with pytest.raises(InvalidInput):
-        snapshot_base({"REPRO_SNAPSHOT_URL": "file:///etc"})
+def test_the_snapshot_archive_and_how_hosts_are_treated(tmp_path: Path) -> None:
+    usual = load_settings({}, tmp_path)
+    assert usual.snapshot == SNAPSHOT
+    budget = usual.budget(SNAPSHOT)
+    assert (budget.pause, budget.connections) == (1.5, 1)
+    assert usual.budget("https://mirror.example.org/debian").connections == 4
+    (tmp_path / "repro").mkdir()
+    (tmp_path / "repro/sources.toml").write_text(
+        "[sources]\nsnapshot_url = 'http://one.example.org/'\nsnapshot_pause = 3\nattempts = 7\nbackoff = 1\n"
+        "hosts.'slow.example.org' = { pause = 2.5 }\n"
+    )
+    given = {"XDG_CONFIG_HOME": str(tmp_path), "REPRO_ATTEMPTS": "9", "REPRO_SNAPSHOT_CONNECTIONS": "2"}
+    own = load_settings(given, tmp_path)
+    assert (own.snapshot, own.patience.attempts, own.patience.backoff) == ("http://one.example.org", 9, 1)
+    budget = own.budget("http://one.example.org")
+    assert (budget.pause, budget.connections) == (3, 2)
+    slow = own.budget("http://slow.example.org/debian")
+    assert (slow.pause, slow.connections) == (2.5, 1)
+    assert load_settings({"REPRO_SNAPSHOT_URL": "http://localhost:8000/"}, tmp_path).snapshot == "http://localhost:8000"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("REPRO_SNAPSHOT_URL", "file:///etc"),
+        ("REPRO_ATTEMPTS", "many"),
+        ("REPRO_DEADLINE", "-1"),
+        ("REPRO_BACKOFF", "nan"),
+    ],
+)
+def test_variables_that_are_not_valid(tmp_path: Path, name: str, text: str) -> None:
+    with pytest.raises(InvalidInput, match=name):
+        load_settings({name: text}, tmp_path)

@@ -71,6 +71,7 @@ class Server:
     files: dict[str, bytes] = field(default_factory=dict)
     faults: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
     log: list[tuple[str, str | None, int]] = field(default_factory=list)
+    heads: list[tuple[str, str | None, int]] = field(default_factory=list)
 
     def __enter__(self) -> Server:
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -95,6 +96,9 @@ class Server:
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True  # header and body are two packets, and the second would wait for 40 ms
 
+            def do_HEAD(self) -> None:
+                self.do_GET()
+
             def do_GET(self) -> None:
                 path = self.path
                 faults = server.faults.get(path, [])
@@ -107,13 +111,14 @@ class Server:
                     status, extra, body = 404, {}, b"nothing here"
                 else:
                     status, extra, body = ranged(wanted if fault[0] != "no-range" else None, body)
-                server.log.append((path, wanted, status))
+                (server.log if self.command == "GET" else server.heads).append((path, wanted, status))
                 self.send_response(status)
                 for key, value in extra.items():
                     self.send_header(key, value)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self._send(fault, body)
+                if self.command == "GET":
+                    self._send(fault, body)
 
             def _send(self, fault: tuple[Any, ...], body: bytes) -> None:
                 if fault[0] == "cut":

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ def work(observer: progress.Observer) -> None:
     observer.note("a [bold]note[/] with brackets")
     with observer.task("outer", 2) as outer:
         with observer.task("inner", 3000, unit="bytes") as inner:
+            inner.served("http://mirror.example.org/[x]")
             with ThreadPoolExecutor(3) as pool:
                 list(pool.map(inner.advance, [1000] * 3))
             inner.say("something [else]")
@@ -47,7 +49,8 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
     work(progress.observer("plain"))
     lines = capsys.readouterr().err.splitlines()
     assert lines[1:3] == ["outer…", "inner…"]
-    assert "inner: 3.0 kB of 3.0 kB" in lines
+    far = r"inner: 3\.0 kB of 3\.0 kB, \S+ [kMG]?B/s, \d+ s left, from http://mirror\.example\.org/\[x\]"
+    assert any(re.fullmatch(far, line) for line in lines), lines
     assert "outer: 1 of 2" in lines
     assert "inner: something [else]" in lines
     assert lines[-2] == "fails…"
@@ -63,6 +66,7 @@ def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
         2000,
         3000,
     ]
+    assert {"event": "served", "task": "inner", "source": "http://mirror.example.org/[x]"} in events
     assert events[-1] == {"event": "end", "task": "fails", "ok": False}
 
 
