@@ -66,12 +66,15 @@ def now() -> datetime:
 @dataclass
 class Server:
     """Serves `files` by URL path. `faults[path]` is a list of behaviours, the first is used up by the next request:
-    ("status", code, headers), ("cut", bytes_sent), ("bytes", body), ("no-range",), ("slow", bytes_per_second)."""
+    ("status", code, headers), ("cut", bytes_sent), ("bytes", body), ("bytes-cut", body, bytes_sent), ("no-range",),
+    ("slow", bytes_per_second). With `tags` it sends ETags and heeds If-Range. `times` are those of `log`."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     faults: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
     log: list[tuple[str, str | None, int]] = field(default_factory=list)
     heads: list[tuple[str, str | None, int]] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    tags: bool = False
 
     def __enter__(self) -> Server:
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -100,18 +103,13 @@ class Server:
                 self.do_GET()
 
             def do_GET(self) -> None:
-                path = self.path
-                faults = server.faults.get(path, [])
+                faults = server.faults.get(self.path, [])
                 fault = faults.pop(0) if faults else ("good",)
-                body = fault[1] if fault[0] == "bytes" else server.files.get(path)
-                wanted = self.headers.get("Range")
-                if fault[0] == "status":
-                    status, extra, body = fault[1], fault[2], b"told to"
-                elif body is None:
-                    status, extra, body = 404, {}, b"nothing here"
-                else:
-                    status, extra, body = ranged(wanted if fault[0] != "no-range" else None, body)
-                (server.log if self.command == "GET" else server.heads).append((path, wanted, status))
+                status, extra, body = self._answer(fault)
+                if self.command == "GET":
+                    server.times.append(time.monotonic())
+                log = server.log if self.command == "GET" else server.heads
+                log.append((self.path, self.headers.get("Range"), status))
                 self.send_response(status)
                 for key, value in extra.items():
                     self.send_header(key, value)
@@ -120,9 +118,22 @@ class Server:
                 if self.command == "GET":
                     self._send(fault, body)
 
+            def _answer(self, fault: tuple[Any, ...]) -> tuple[int, dict[str, str], bytes]:
+                if fault[0] == "status":
+                    return fault[1], fault[2], b"told to"
+                body = fault[1] if fault[0] in ("bytes", "bytes-cut") else server.files.get(self.path)
+                if body is None:
+                    return 404, {}, b"nothing here"
+                wanted = self.headers.get("Range") if fault[0] != "no-range" else None
+                if not server.tags:
+                    return ranged(wanted, body)
+                tag = f'"{sha256(body)}"'
+                status, extra, part = ranged(wanted if self.headers.get("If-Range", tag) == tag else None, body)
+                return status, extra | {"ETag": tag}, part
+
             def _send(self, fault: tuple[Any, ...], body: bytes) -> None:
-                if fault[0] == "cut":
-                    self.wfile.write(body[: fault[1]])
+                if fault[0] in ("cut", "bytes-cut"):
+                    self.wfile.write(body[: fault[-1]])
                     self.close_connection = True
                 elif fault[0] == "slow":
                     step = max(1, fault[1] // 20)
