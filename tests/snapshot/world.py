@@ -93,60 +93,62 @@ class Server:
         return [row for row in self.log if row[0] == path]
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        server = self
+        return type("Handler", (Handler,), {"serves": self})
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True  # header and body are two packets, and the second would wait for 40 ms
 
-            def do_HEAD(self) -> None:
-                self.do_GET()
+class Handler(BaseHTTPRequestHandler):
+    """Answers for the Server `serves`."""
 
-            def do_GET(self) -> None:
-                faults = server.faults.get(self.path, [])
-                fault = faults.pop(0) if faults else ("good",)
-                status, extra, body = self._answer(fault)
-                if self.command == "GET":
-                    server.times.append(time.monotonic())
-                log = server.log if self.command == "GET" else server.heads
-                log.append((self.path, self.headers.get("Range"), status))
-                self.send_response(status)
-                for key, value in extra.items():
-                    self.send_header(key, value)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                if self.command == "GET":
-                    self._send(fault, body)
+    serves: Server
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # header and body are two packets, and the second would wait for 40 ms
 
-            def _answer(self, fault: tuple[Any, ...]) -> tuple[int, dict[str, str], bytes]:
-                if fault[0] == "status":
-                    return fault[1], fault[2], b"told to"
-                body = fault[1] if fault[0] in ("bytes", "bytes-cut") else server.files.get(self.path)
-                if body is None:
-                    return 404, {}, b"nothing here"
-                wanted = self.headers.get("Range") if fault[0] != "no-range" else None
-                if not server.tags:
-                    return ranged(wanted, body)
-                tag = f'"{sha256(body)}"'
-                status, extra, part = ranged(wanted if self.headers.get("If-Range", tag) == tag else None, body)
-                return status, extra | {"ETag": tag}, part
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
-            def _send(self, fault: tuple[Any, ...], body: bytes) -> None:
-                if fault[0] in ("cut", "bytes-cut"):
-                    self.wfile.write(body[: fault[-1]])
-                    self.close_connection = True
-                elif fault[0] == "slow":
-                    step = max(1, fault[1] // 20)
-                    for start in range(0, len(body), step):
-                        self.wfile.write(body[start : start + step])
-                        time.sleep(0.05)
-                else:
-                    self.wfile.write(body)
+    def do_GET(self) -> None:
+        faults = self.serves.faults.get(self.path, [])
+        fault = faults.pop(0) if faults else ("good",)
+        status, extra, body = self._answer(fault)
+        if self.command == "GET":
+            self.serves.times.append(time.monotonic())
+        log = self.serves.log if self.command == "GET" else self.serves.heads
+        log.append((self.path, self.headers.get("Range"), status))
+        self.send_response(status)
+        for key, value in extra.items():
+            self.send_header(key, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self._send(fault, body)
 
-            def log_message(self, *args: object) -> None:
-                pass
+    def _answer(self, fault: tuple[Any, ...]) -> tuple[int, dict[str, str], bytes]:
+        if fault[0] == "status":
+            return fault[1], fault[2], b"told to"
+        body = fault[1] if fault[0] in ("bytes", "bytes-cut") else self.serves.files.get(self.path)
+        if body is None:
+            return 404, {}, b"nothing here"
+        wanted = self.headers.get("Range") if fault[0] != "no-range" else None
+        if not self.serves.tags:
+            return ranged(wanted, body)
+        tag = f'"{sha256(body)}"'
+        status, extra, part = ranged(wanted if self.headers.get("If-Range", tag) == tag else None, body)
+        return status, extra | {"ETag": tag}, part
 
-        return Handler
+    def _send(self, fault: tuple[Any, ...], body: bytes) -> None:
+        if fault[0] in ("cut", "bytes-cut"):
+            self.wfile.write(body[: fault[-1]])
+            self.close_connection = True
+        elif fault[0] == "slow":
+            step = max(1, fault[1] // 20)
+            for start in range(0, len(body), step):
+                self.wfile.write(body[start : start + step])
+                time.sleep(0.05)
+        else:
+            self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        pass
 
 
 def ranged(header: str | None, body: bytes) -> tuple[int, dict[str, str], bytes]:
