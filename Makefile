@@ -15,7 +15,7 @@ FUZZ ?= 600
 REPRO := $(BIN)/repro $(if $(STORE),--store $(STORE))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help verify build test lint test-boot quorum-demo bench-build bench-compare fuzz clean setup setup-dev
+.PHONY: help verify build test lint test-boot quorum-demo bench-build bench-compare bench-fetch faults fuzz clean setup setup-dev
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | \
@@ -50,6 +50,13 @@ bench-build: setup ## Build the same packages with live-build and with repro, an
 bench-compare: setup ## Compare pairs of live images with diffoscope and with repro, and compare the times
 	@setup/host-packages.sh bench
 	bash bench/compare.sh
+
+bench-fetch: setup ## Fetch the same 300 packages with apt-get download and with repro, and compare the times
+	@setup/host-packages.sh bench
+	$(BIN)/python -m bench.fetch
+
+faults: setup-dev ## Fetch from servers that misbehave by 200 seeded plans, and kill 50 fetches
+	$(BIN)/python -m tests.faults
 
 fuzz: setup-dev ## Hostile and random inputs for longer than `make test`: FUZZ=… seconds (600) of damaged containers
 	$(BIN)/python -m tests.fuzz $(FUZZ)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from repro.model.errors import InvalidInput
 from repro.snapshot.hosts import SNAPSHOT, mirrors
 from repro.snapshot.settings import load_settings
+from tests.users import ROOT
 
 ONE_LINE = """\
 # deb http://off.example.org/debian bookworm main
@@ -130,3 +133,14 @@ def test_the_snapshot_archive_and_how_hosts_are_treated(tmp_path: Path) -> None:
 def test_variables_that_are_not_valid(tmp_path: Path, name: str, text: str) -> None:
     with pytest.raises(InvalidInput, match=name):
         load_settings({name: text}, tmp_path)
+
+
+def test_the_settings_that_the_docs_show_are_those_that_hold_anyway(tmp_path: Path) -> None:
+    text = (ROOT / "docs/fetching.md").read_text(encoding="utf-8")
+    (tmp_path / "repro").mkdir()
+    start = text.index("    [sources]\n")
+    (tmp_path / "repro/sources.toml").write_text(textwrap.dedent(text[start : text.index("\n\n", start)]))
+    shown, usual = load_settings({"XDG_CONFIG_HOME": str(tmp_path)}, tmp_path), load_settings({}, tmp_path)
+    assert shown.mirrors["tor"] == ("https://mirror.example.org/torproject",)
+    assert shown.hosts == {"slow.example.org": (2, 1)}
+    assert replace(shown, mirrors={}, hosts={}) == replace(usual, mirrors={}, hosts={})

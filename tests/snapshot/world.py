@@ -162,14 +162,17 @@ def ranged(header: str | None, body: bytes) -> tuple[int, dict[str, str], bytes]
 
 
 class World:
-    """A project in `folder` with the recipe `tiny`, whose lock names `packages` of a signed archive."""
+    """A project in `folder` with the recipe `tiny`, whose lock names the packages of a signed archive: some of random
+    bytes, or `debs` by path."""
 
-    def __init__(self, folder: Path, sizes: tuple[int, ...] = (3000, 20000, 70000)) -> None:
+    def __init__(
+        self, folder: Path, sizes: tuple[int, ...] = (3000, 20000, 70000), debs: dict[str, bytes] | None = None
+    ) -> None:
         self.folder = folder
         self.key = Tsk.generate("Archive <archive@example.org>")
         self.store = folder / "store"
         self.indexes: dict[str, bytes] = {}
-        self.bodies = {
+        self.bodies = debs or {
             f"pool/main/p/pkg{number}/pkg{number}_1.0+b{number}_amd64.deb": random.Random(number).randbytes(size)
             for number, size in enumerate(sizes)
         }
@@ -185,9 +188,10 @@ class World:
 
     def _index(self) -> None:
         rows = (
-            f"Package: pkg{number}\nSource: pkg{number} (1.0)\nVersion: 1.0+b{number}\nArchitecture: amd64\n"
+            f"Package: {name}\nSource: {name} (1.0)\nVersion: {version}\nArchitecture: {architecture}\n"
             f"Filename: {path}\nSize: {len(body)}\nSHA256: {sha256(body)}\n\n"
-            for number, (path, body) in enumerate(self.bodies.items())
+            for path, body in self.bodies.items()
+            for name, version, architecture in [named(path)]
         )
         self.packages = "".join(rows).encode() * 50
         self.indexes |= {
@@ -244,19 +248,25 @@ class World:
         pins = PinSet("tiny", (pin,))
         save_pin_set(self.folder / "snapshots", pins, {"debian/tiny": Evidence(self.inrelease)}, [self.certificate])
         locked = tuple(
-            LockedPackage(f"pkg{n}", f"1.0+b{n}", "amd64", f"pkg{n} 1.0", path, len(body), sha256(body), "debian/tiny")
-            for n, (path, body) in enumerate(self.bodies.items())
+            LockedPackage(*named(path), f"{named(path)[0]} 1.0", path, len(body), sha256(body), "debian/tiny")
+            for path, body in self.bodies.items()
         )
         index = LockedIndex("debian/tiny", "main/binary-amd64/Packages", len(self.packages), sha256(self.packages))
         recipe = self.folder / "recipes" / "tiny"
         recipe.mkdir(parents=True)
         text = (
             'schema = "repro/recipe/v1"\nsummary = "A test"\npins = "tiny"\narchitecture = "amd64"\n'
-            'packages = ["pkg0"]\noutputs = ["iso"]\n'
+            f'packages = ["{named(next(iter(self.bodies)))[0]}"]\noutputs = ["iso"]\n'
         )
         (recipe / "recipe.toml").write_text(text)
         inputs = inputs_digest(decode("tiny", text, "recipe.toml"), pins, PACKAGES)
         (recipe / "recipe.lock").write_text(encode_lock(Lock("tiny", inputs, 1, (index,), locked, ())))
+
+
+def named(path: str) -> tuple[str, str, str]:
+    """Name, version (without its epoch) and architecture of the .deb at `path`."""
+    name, version, architecture = path.rpartition("/")[2].removesuffix(".deb").split("_")
+    return name, version, architecture
 
 
 def needed(world: World) -> set[str]:
