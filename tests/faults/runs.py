@@ -152,7 +152,11 @@ def run_kill(stage: Stage, seed: int, folder: Path) -> None:
     with stage.servers(healthy) as running:
         env = stage.environment(running)
         process = subprocess.Popen(
-            stage.command(store, "fetch", "tiny"), env=env, cwd=stage.world.folder, stderr=subprocess.DEVNULL
+            stage.command(store, "fetch", "tiny"),
+            env=env,
+            cwd=stage.world.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         if dice.random() < 0.2:
             time.sleep(dice.uniform(0, 0.6))
