@@ -28,10 +28,9 @@ class Plan:
         """Whether `source` serves everything as it should."""
         return not self.faults[source] and source not in (*self.replaced, *self.other_index)
 
-    @property
-    def lies(self) -> bool:
-        """Whether some source may serve wrong bytes."""
-        kinds = {fault.kind for each in self.faults.values() for fault in each.values()}
+    def lies(self, path: str) -> bool:
+        """Whether some source may serve wrong bytes at `path`."""
+        kinds = {self.faults[name][path].kind for name in self.present if path in self.faults[name]}
         return bool(kinds & set(WRONG) or self.replaced or self.other_index)
 
 

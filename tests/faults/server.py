@@ -76,7 +76,7 @@ KINDS = (
     *STATUS, "reset", "silence", "truncated", "short", "overlong", "more-than-said", "wrong-bytes", "drip",
     "range-elsewhere", "range-lies", "no-range", "loop", "moved", "moved-wrong",
 )  # fmt: skip
-WRONG = ("wrong-bytes", "short", "overlong", "moved-wrong", "range-lies", "replaced", "old-index")
+WRONG = ("wrong-bytes", "short", "overlong", "moved-wrong", "range-lies")
 
 
 class _Handler(BaseHTTPRequestHandler):
