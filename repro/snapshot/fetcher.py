@@ -232,6 +232,7 @@ class Fetcher:
                 fruitless = 1 if download.size >= before + sizeable else fruitless + 1
                 last = number + 1 == self.patience.most_requests
                 delay = told(source, error, None if last else self.patience.after(error, fruitless))
+        raise HttpProblem(f"{url}: asked {self.patience.most_requests} times")
 
     def _once(self, url: str, wanted: Wanted, download: Download, counter: _Counter, validator: _Validator) -> None:
         with self.http.stream(url, start=download.size, validator=validator.text) as body:

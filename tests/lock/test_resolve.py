@@ -75,7 +75,7 @@ def test_the_toolchains_apt_resolves_the_same_on_a_host_without_apt(
             (tmp_path / name).symlink_to(found)
     monkeypatch.setattr(running, "BASE_ENVIRONMENT", {**running.BASE_ENVIRONMENT, "PATH": str(tmp_path)})
     monkeypatch.setenv("PATH", str(tmp_path))
-    place = Workplace(Store(store), fetcher_for(Context(store, True, Null(), False)), Null())
+    place = Workplace(Store(store), fetcher_for(Context(store, True, Null(), False), Store(store)), Null())
     assert pipeline.make_lock(loaded, place, "auto") == lock
 
 

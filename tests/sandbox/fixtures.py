@@ -15,6 +15,7 @@ from repro.model.errors import Unavailable
 from repro.model.lock import Lock
 from repro.snapshot.fetch import fetch_lock
 from repro.snapshot.pins import load_pin_set, verify_pin_set
+from repro.store import Store
 from repro.system.progress import Null
 from tests.sandbox.driver import ROOT
 from tests.sandbox.world import TINY, Factory, Sandbox, User, minimal_lock, require, user_with_ids
@@ -36,7 +37,7 @@ def store(lock: Lock) -> Path:
     pins = load_pin_set(ROOT / "snapshots", "bookworm")
     proofs = {proof.pin.name: proof for proof in verify_pin_set(ROOT / "snapshots", pins)}
     try:
-        fetch_lock(replace(lock, image=()), pins, proofs, fetcher_for(context), Null())
+        fetch_lock(replace(lock, image=()), pins, proofs, fetcher_for(context, Store(context.store_path)), Null())
     except Unavailable as error:
         pytest.skip(f"host: the locked packages cannot be had: {error.message}")
     return context.store_path
