@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -324,6 +325,21 @@ def test_ends_cleanly_and_says_what_is_wrong(archive: Archive, tmp_path: Path) -
     assert world.run("serve", "import", "nothing", env=archive.env).returncode == 2
     absent = world.run("serve", "import", "tiny", "--source", "absent", env=archive.env)
     assert absent.returncode in (2, 4)
+
+
+def test_an_import_that_was_killed_leaves_no_trace(archive: Archive, tmp_path: Path) -> None:
+    shutil.copytree(archive.world.store, tmp_path / "store")
+    catalogue = Catalogue(tmp_path / "store")
+    before = catalogue.sums()
+    code = (
+        "import os, sqlite3, sys\n"
+        "database = sqlite3.connect(sys.argv[1]); database.execute('PRAGMA cache_size = 1')\n"
+        "for n in range(3000): database.execute('INSERT INTO blobs VALUES (?, ?, ?)', (f'{n:064}', 'x' * 40, n))\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(catalogue.path)], check=False)
+    assert catalogue.path.with_name(f"{catalogue.path.name}-journal").stat().st_size > 0
+    assert catalogue.sums() == before
 
 
 def test_gc_keeps_what_is_served(archive: Archive, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ others as they were.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -209,7 +210,9 @@ class Catalogue:
         try:
             if write:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-            address = f"file:{quote(str(self.path))}?mode={'rwc' if write else 'ro'}"
+            # also to read: what an import that was killed left half done is rolled back by the next one who may write
+            mode = "rwc" if write else "rw" if os.access(self.path, os.W_OK) else "ro"
+            address = f"file:{quote(str(self.path))}?mode={mode}"
             with contextlib.closing(sqlite3.connect(address, timeout=_BUSY, uri=True)) as database:
                 version = database.execute("PRAGMA user_version").fetchone()[0]
                 if version == 0 and write:
