@@ -94,7 +94,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
         assert (row["timestamp"], row["files"], row["binaries"], row["sources"]) == (first, 11, 3, 1)
         old = next(iter(world.bodies.values()))
         world.change_first_package(b"other bytes of pkg0")
-        second = publish(world, 3600, server)
+        second = publish(world, 3, server)
         done = world.run("serve", "import", "tiny", "--all", "--no-locks", env=env)
         assert done.returncode == 0, done.stderr
     with serving(world.store, env, folder) as served:
@@ -112,13 +112,13 @@ def test_a_file_at_a_time(archive: Archive) -> None:
         assert (answer.status, answer.body) == (200, body)
         assert answer.headers["content-length"] == str(len(body))
         assert answer.headers["etag"] == f'"{sha256(body)}"'
-        seconds = 0 if stamp == archive.first else 3600
+        seconds = 0 if stamp == archive.first else 3
         when = archive.world.date + timedelta(seconds=seconds)
         assert answer.headers["last-modified"] == format_datetime(when, usegmt=True)
 
 
 def test_a_time_between_imports_leads_to_the_earlier(archive: Archive) -> None:
-    between = (archive.world.date + timedelta(seconds=10)).strftime(TIMESTAMP)
+    between = (archive.world.date + timedelta(seconds=1)).strftime(TIMESTAMP)
     answer = archive.ask(f"/archive/debian/{between}/{debs(archive)[0]}")
     assert answer.status == 302
     assert answer.headers["location"] == f"/archive/debian/{archive.first}/{debs(archive)[0].replace('%2b', '%2B')}"
@@ -325,6 +325,22 @@ def test_ends_cleanly_and_says_what_is_wrong(archive: Archive, tmp_path: Path) -
     assert world.run("serve", "import", "nothing", env=archive.env).returncode == 2
     absent = world.run("serve", "import", "tiny", "--source", "absent", env=archive.env)
     assert absent.returncode in (2, 4)
+
+
+def test_pins_by_time_from_a_snapshot_archive_of_ones_own(archive: Archive, tmp_path: Path) -> None:
+    """The time between two imports becomes the earlier one's; a refresh without mirrors takes a time."""
+    keys = tmp_path / "keys.asc"
+    keys.write_text(str(archive.world.certificate))
+    env = archive.world.environment(snapshot=archive.served.base)
+    between = (archive.world.date + timedelta(seconds=1)).isoformat()
+    where = ("--snapshots", str(tmp_path / "snapshots"))
+    args = ("--archive", "debian", "--suite", "tiny", "--keyring", str(keys), "--at", between)
+    done = archive.world.run("pin", "add", "own", *args, *where, env=env)
+    assert done.returncode == 0, done.stderr
+    assert load_pin_set(tmp_path / "snapshots", "own").pins[0].timestamp == archive.first
+    moved = archive.world.run("pin", "refresh", "own", "--at", archive.second, *where, env=env)
+    assert moved.returncode == 0, moved.stderr
+    assert load_pin_set(tmp_path / "snapshots", "own").pins[0].timestamp == archive.second
 
 
 def test_an_import_that_was_killed_leaves_no_trace(archive: Archive, tmp_path: Path) -> None:
