@@ -268,7 +268,7 @@ def test_pages_for_people(archive: Archive) -> None:
     front = requests.get(archive.served.base, timeout=30)
     assert "debian: 2 imports" in front.text
     listing = requests.get(f"{archive.served.base}/archive/debian/{archive.second}/pool/main/p", timeout=30)
-    assert re.findall(r'href="([^"]*)"', listing.text) == ["./pkg0/", "./pkg1/", "./pkg2/"]
+    assert re.findall(r'href="([^"]*)"', listing.text) == ["../", "./pkg0/", "./pkg1/", "./pkg2/"]
     assert archive.json("/healthz") == {"status": "ok", "imports": {"debian": 2}}
 
 

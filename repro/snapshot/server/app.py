@@ -122,7 +122,7 @@ class Service:
             raise HTTPException(404, f"{archive} had no {path} at {found}")
         if folder != path:
             return RedirectResponse(f"/archive/{quote(archive)}/{found}/{quote(folder)}", 302)
-        return _page(f"/archive/{archive}/{found}/{folder}", [(quote(name), name) for name in names])
+        return _page(f"/archive/{archive}/{found}/{folder}", [(f"./{quote(name)}", name) for name in names])
 
     def _file(self, request: Request) -> Response:
         found = self._catalogue.by_sha1(request.path_params["sha1"].lower())
@@ -186,6 +186,9 @@ class Service:
         return PlainTextResponse("".join(f"{line}\n" for line in missing or lines), 404 if missing else 200)
 
 
+_STYLE = (
+    "body{font:16px/1.5 sans-serif;margin:2em}h1{font-size:1.2em;overflow-wrap:anywhere}ul{list-style:none;padding:0}"
+)
 _STATIC = StaticFiles(check_dir=False)
 
 
@@ -217,9 +220,12 @@ def _timestamp(text: str) -> str:
 
 
 def _page(title: str, links: list[tuple[str, str]]) -> Response:
-    rows = "".join(f'<li><a href="./{html.escape(link)}">{html.escape(text)}</a></li>\n' for link, text in links)
-    head = f'<!DOCTYPE html>\n<html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>\n'
-    return HTMLResponse(f"{head}<h1>{html.escape(title)}</h1>\n<ul>\n{rows}</ul>\n</html>\n")
+    if title.startswith("/"):
+        links = [("../", "../"), *links]
+    rows = "".join(f'<li><a href="{html.escape(link)}">{html.escape(text)}</a></li>\n' for link, text in links)
+    name = html.escape(title)
+    head = f'<!DOCTYPE html>\n<html lang="en"><meta charset="utf-8"><title>{name}</title>\n<style>{_STYLE}</style>\n'
+    return HTMLResponse(f"{head}<h1>{name}</h1>\n<ul>\n{rows}</ul>\n</html>\n")
 
 
 async def _said(request: Request, error: Exception) -> Response:
