@@ -30,6 +30,7 @@ _FAILING = 20  # divergences that make the gate fail
 _ENTRIES = 10  # of the baseline: those that know something, those that are gone
 _ASPECT_WIDTH = 12
 _SIZE_WIDTH = 9
+_FACTS = f"left{facts.ARROW}right"
 _FACT_LINES = 14  # of one divergence
 _EXPLAINED = 10  # divergences whose text diff is shown
 _DIFF_LINES = 10  # of one text diff
@@ -144,7 +145,7 @@ def _tables(divergences: Sequence[Divergence], width: int) -> Iterator[str]:
         rest = width - _ASPECT_WIDTH - _SIZE_WIDTH - 3 * GAP
         names = max(map(cell_len, map(_name, members)))
         room = rest - min(names, rest // 2)  # for what differs; a name may have what that leaves
-        said = max((cell_len(line) for member in members for line in facts.lines(member, room)), default=0)
+        said = max(map(cell_len, (_FACTS, *(line for member in members for line in facts.lines(member, room)))))
         rows: list[tuple[str, ...]] = []
         package = ""
         for group in groups:
@@ -154,7 +155,7 @@ def _tables(divergences: Sequence[Divergence], width: int) -> Iterator[str]:
             rows += [_row(member, rest - said, room) for member in group.members]
         yield ""
         yield fit(facts.place(container, "artifact"), width)
-        yield from table(("member", "aspects", "size", f"left{facts.ARROW}right"), rows)
+        yield from table(("member", "aspects", "size", _FACTS), rows)
 
 
 def _name(divergence: Divergence) -> str:

@@ -145,9 +145,10 @@ def _signatures(data: bytes, what: str) -> list[Packet]:
     """The signature packets in `data`, of which every packet has to be one."""
     try:
         packets = list(PacketPile.from_bytes(data))
+        others = any(packet.tag != Tag.Signature for packet in packets)
     except Exception as error:  # as above
         raise IntegrityFailure(f"the signatures of {what} cannot be read: {str(error).splitlines()[0]}") from error
-    if not packets or any(packet.tag != Tag.Signature for packet in packets):
+    if others or not packets:
         raise IntegrityFailure(f"{what} has something else than OpenPGP signatures where they should be")
     if len(packets) > _MOST_SIGNATURES:
         raise IntegrityFailure(f"{what} has {len(packets)} signatures, more than {_MOST_SIGNATURES}")

@@ -51,6 +51,11 @@ HOSTILE = "bad\x1b[31m\n\u202ename\udcff"
 NEW = Divergence((HOSTILE,), ("presence",), None, {"type": "file"})
 
 
+def test_a_long_name_with_nothing_to_say_beside_it_leaves_room_for_the_heading() -> None:
+    shown = text(comparison(Divergence(("\x00" * 13,), ("content",), None, None)))
+    assert max(map(cell_len, shown.splitlines())) <= 80
+
+
 def test_it_says_what_differs_where_and_how() -> None:
     shown = text(comparison(CONTENT, MODE, SERIAL))
     assert shown.startswith("DIFFERENT\n")

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,6 +58,22 @@ def debian(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Debian]:
     if not mirrors()["debian"]:
         pytest.skip("host: no source of Debian's packages")
     folder = tmp_path_factory.mktemp("debian")
+    with in_memory(folder):
+        yield from served_debian(folder)
+
+
+@contextmanager
+def in_memory(folder: Path) -> Iterator[None]:
+    """A tmpfs at `folder`, where it can be had: dpkg waits for the disk after every file."""
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", folder], check=False).returncode == 0
+    try:
+        yield
+    finally:
+        if mounted:
+            subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def served_debian(folder: Path) -> Iterator[Debian]:
     folder.chmod(0o755)
     for name in ("recipes", "snapshots"):
         (folder / name).mkdir()

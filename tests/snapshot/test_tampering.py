@@ -17,11 +17,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pysequoia import Cert, SignatureMode, Tsk, sign
+from pysequoia.packet import PacketPile
 
 from repro.model.errors import IntegrityFailure, ReproError
 from repro.model.pin import TIMESTAMP, Pin, PinSet
 from repro.snapshot.pins import Evidence, load_keys, load_pin_set, prove, save_pin_set
-from repro.snapshot.trust import read_certificates
+from repro.snapshot.trust import read_certificates, verify_detached
 from tests.snapshot.world import Server, World, clear_sign, now, release_text, sha256, sign_by_all
 
 LONG_AGO = datetime(2019, 6, 1, 12, tzinfo=UTC)
@@ -394,3 +395,20 @@ def test_damage_never_reads_as_something_else(place: int, flip: int, where: str)
     assert proof.release.date == DATE
     assert proof.indexes[0].sha256 == sha256(b"Package: x\n")
     assert re.sub(rb"\s", b"", RELEASE) in re.sub(rb"\s", b"", parts["InRelease"] + parts["Release"])
+
+
+def test_no_bit_of_a_binary_signature_is_a_surprise() -> None:
+    """Every single bit: refused, or the signature is as good as it was; nothing else may be raised."""
+    whole = b"".join(bytes(packet) for packet in PacketPile.from_bytes(RELEASE_GPG))
+    certificate = KEY.extract_certificate()
+    refused = 0
+    for bit in range(8 * len(whole)):
+        data = bytearray(whole)
+        data[bit // 8] ^= 1 << bit % 8
+        try:
+            vouched = verify_detached(RELEASE, bytes(data), [certificate], [certificate.fingerprint.upper()])
+        except IntegrityFailure:
+            refused += 1
+        else:
+            assert vouched.release.date == DATE
+    assert refused > 4 * len(whole)
