@@ -128,7 +128,7 @@ def _sources(proof: PinProof, component: str, names: Sequence[str], into: Import
     for text in _index(proof, f"{component}/source/Sources", into, place).split(b"\n\n"):
         if text.strip(b"\n").partition(b"\n")[0] in asked:
             stanza = Sources(text)
-            for file in stanza["Checksums-Sha256"]:
+            for file in stanza.get("Checksums-Sha256", ()):
                 path = f"{stanza['Directory']}/{file['name']}"
                 into.files[path] = file["sha256"]
                 into.sources.append(SourceFile(stanza["Package"], stanza["Version"], file["sha256"]))
