@@ -82,13 +82,13 @@ def test_one_connection_and_a_pause_between_requests(world: World, server: Serve
     """Four workers; the times at which a host is asked are apart as its budget says."""
     root = f"/archive/debian/{world.timestamp}"
     server.files = world.tree(root)
-    archive = SnapshotArchive(server.base, Http(), Budget(0.2, 1), QUICK)
+    archive = SnapshotArchive(server.base, Http(), Budget(0.3, 1), QUICK)
     started = time.monotonic()
     fetch(world, [archive], [wanted(world, number) for number in range(3)])
-    assert time.monotonic() - started > 0.4
+    assert time.monotonic() - started > 0.6
     assert archive.budget.asked == len(server.log) == 3
     apart = [after - before for before, after in zip(server.times, server.times[1:], strict=False)]
-    assert min(apart) > 0.15
+    assert min(apart) > 0.1  # a machine that is busy takes a request in later than it was sent
 
 
 def test_retry_after_holds_everybody_off(world: World, server: Server) -> None:
@@ -156,10 +156,10 @@ def test_a_deadline_for_all(world: World, server: Server) -> None:
     """It ends a slow download and a long wait; what came is kept, and the next run goes on."""
     server.files = world.tree()
     path = world.url_path(2)
-    server.faults[path] = [("slow", 20_000)]
-    env = world.environment(f"{server.base}/debian") | {"REPRO_DEADLINE": "1"}
+    server.faults[path] = [("slow", 10_000)]
+    env = world.environment(f"{server.base}/debian") | {"REPRO_DEADLINE": "2"}
     done = world.run("fetch", "tiny", env=env)
-    assert (done.returncode, "the deadline of 1 s passed" in done.stderr) == (4, True), done.stderr
+    assert (done.returncode, "the deadline of 2 s passed" in done.stderr) == (4, True), done.stderr
     assert "pkg2 1.0+b2 amd64" in done.stderr
     assert world.run("fetch", "tiny", env=env | {"REPRO_DEADLINE": "60"}).returncode == 0
     ((_, resumed, _),) = server.asked(path)[1:]
