@@ -80,8 +80,8 @@ def refresh(
             return move_to(at, old, keys, http, archive)
         return move_to_mirror(old, keys, http, asked)
 
-    archive = snapshot_archive(load_settings(), http)
-    asked = sources(load_settings(), http)
+    settings = load_settings()
+    archive, asked = snapshot_archive(settings, http), sources(settings, http)
     found = pipeline.refresh(pins, proofs, move, project, workplace(context), backend)
     if found.moved and not dry_run:
         save_pin_set(folder, found.pins, {each.old.name: each.candidate.evidence for each in found.moved}, keys)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from debian.deb822 import Packages
 
@@ -17,14 +17,20 @@ def stanzas(index: bytes, hashes: Iterable[str]) -> dict[str, bytes]:
 
     Where one .deb is listed twice the first stanza counts, as it does for apt.
     """
-    asked = {digest.encode() for digest in hashes}
+    asked = set(hashes)
     found: dict[str, bytes] = {}
-    for stanza in index.split(b"\n\n"):
-        at = stanza.find(_HASH)
-        digest = stanza[at + len(_HASH) : at + len(_HASH) + 64]
-        if at >= 0 and digest in asked:
-            found.setdefault(digest.decode(), stanza.strip(b"\n"))
+    for digest, stanza in every_stanza(index):
+        if digest in asked:
+            found.setdefault(digest, stanza)
     return found
+
+
+def every_stanza(index: bytes) -> Iterator[tuple[str, bytes]]:
+    """SHA-256 and bytes of each stanza of `index` (an uncompressed Packages file), in its order."""
+    for stanza in index.split(b"\n\n"):
+        at = stanza.find(_HASH) + len(_HASH)
+        if at >= len(_HASH):
+            yield stanza[at : at + 64].decode("ascii", "replace"), stanza.strip(b"\n")
 
 
 def locked(stanza: bytes, pin: str) -> LockedPackage:

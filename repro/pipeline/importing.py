@@ -11,18 +11,17 @@ from dataclasses import dataclass, field
 from debian.deb822 import Sources
 
 from repro.lock.apt import Repository, host_room, solve
-from repro.lock.index import locked
+from repro.lock.index import every_stanza, locked
 from repro.model.errors import InvalidInput
 from repro.model.pin import Pin
 from repro.model.project import Project
 from repro.pipeline.loading import Workplace, load, read_lock, read_recipe, recipe_names
+from repro.snapshot.fetch import wanted_package
 from repro.snapshot.index import fetch_index, packages_path, wanted_index
 from repro.snapshot.pins import PinProof, load_evidence, load_pin_set, verify_pin_set
 from repro.snapshot.server.catalogue import Binary, Catalogue, Import, SourceFile, Sum
 from repro.snapshot.sources import Wanted
 from repro.system.pool import parallel
-
-_HASH = b"\nSHA256: "
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,9 @@ def import_pins(project: Project, name: str, chosen: Selection, place: Workplace
                 wanted += _sources(proof, component, chosen.sources, into, place)
     _demand(chosen.sources, {each.source for into in imports.values() for each in into.sources})
     hashes = _chosen(indexes, chosen) | (_locked(project, name) if chosen.locks else set())
-    wanted += [_wanted(index, index.stanzas[digest]) for index in indexes for digest in hashes & set(index.stanzas)]
+    for index in indexes:
+        found = (locked(index.stanzas[digest], index.pin.name) for digest in hashes & set(index.stanzas))
+        wanted += [wanted_package(package, index.pin) for package in found]
     place.fetcher.ensure(wanted, place.observer)
     for index in indexes:
         into = imports[index.pin.archive, index.pin.timestamp]
@@ -102,10 +103,8 @@ def _empty(pin: Pin) -> Import:
 def _packages(proof: PinProof, component: str, architecture: str, into: Import, place: Workplace) -> _Index:
     data = _index(proof, packages_path(component, architecture), into, place)
     index = _Index(proof.pin, component, architecture, Repository(data, proof.release.facts))
-    for stanza in data.split(b"\n\n"):
-        at = stanza.find(_HASH) + len(_HASH)
-        if at >= len(_HASH):
-            index.stanzas.setdefault(stanza[at : at + 64].decode("ascii", "replace"), stanza.strip(b"\n"))
+    for digest, stanza in every_stanza(data):
+        index.stanzas.setdefault(digest, stanza)
     return index
 
 
@@ -177,14 +176,6 @@ def _locked(project: Project, name: str) -> set[str]:
         if read_recipe(project, recipe).pins == name and (loaded := load(project, recipe)).lock_path.exists():
             found |= {package.sha256 for package in read_lock(loaded, current=False).packages}
     return found
-
-
-def _wanted(index: _Index, stanza: bytes) -> Wanted:
-    package = locked(stanza, index.pin.name)
-    label = f"{package.name} {package.version} {package.arch}"
-    pin = index.pin
-    known = (package.name, package.version)
-    return Wanted(package.sha256, package.size, pin.archive, package.path, pin.timestamp, label, package=known)
 
 
 def _held(index: _Index, place: Workplace) -> Iterator[tuple[Binary, str]]:

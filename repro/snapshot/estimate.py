@@ -47,9 +47,14 @@ def estimate(fetcher: Fetcher, wanted: Sequence[Wanted], rates: Mapping[str, flo
         for source in sources:
             if not source.mirror:
                 return source, False
-            found = [_has(fetcher, source, item, path) for path in (item.path, *item.fallbacks)]
-            if True in found or (None in found):
-                return source, True in found
+            has: bool | None = False
+            for path in (item.path, *item.fallbacks):
+                answer = _has(fetcher, source, item, path)
+                if answer:
+                    return source, True
+                has = None if answer is None else has
+            if has is None:
+                return source, False
         return None
 
     for item, answer in zip(wanted, parallel(serving, wanted, 8), strict=True):
@@ -96,5 +101,5 @@ def _has(fetcher: Fetcher, source: Source, item: Wanted, path: str) -> bool | No
 def _share(source: Source, items: Sequence[Wanted], rates: Mapping[str, float], asked: bool) -> Share:
     size = sum(item.size for item in items)
     rate = rates.get(source.name, UNKNOWN)
-    needed = max(len(items) * source.budget.pause, 0) + size / rate
+    needed = len(items) * source.budget.pause + size / rate
     return Share(source.name, len(items), size, rate, source.name in rates, needed, asked and source.mirror)

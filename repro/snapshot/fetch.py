@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from repro.model.errors import IntegrityFailure, InvalidInput, Unavailable
-from repro.model.lock import Lock, LockedIndex
-from repro.model.pin import PinSet
+from repro.model.lock import Lock, LockedIndex, LockedPackage
+from repro.model.pin import Pin, PinSet
 from repro.snapshot.fetcher import BlobStore, Fetched, Fetcher, Plan
 from repro.snapshot.index import fetch_indexes, index_entry, wanted_index
 from repro.snapshot.pins import PinProof
@@ -93,15 +93,13 @@ def _set_damaged_aside(labels: Mapping[str, str], store: BlobStore, observer: Ob
 
 def wanted_packages(lock: Lock, pins: PinSet) -> list[Wanted]:
     """Every .deb of `lock`, once. Raises InvalidInput where it names a pin that is not in `pins`."""
-    wanted = []
-    for package in lock.packages:
-        pin = pins.pin(package.pin)
-        label = f"{package.name} {package.version} {package.arch}"
-        known = (package.name, package.version)
-        wanted.append(
-            Wanted(package.sha256, package.size, pin.archive, package.path, pin.timestamp, label, package=known)
-        )
-    return wanted
+    return [wanted_package(package, pins.pin(package.pin)) for package in lock.packages]
+
+
+def wanted_package(package: LockedPackage, pin: Pin) -> Wanted:
+    """The .deb of `package`, from the archive of `pin`."""
+    label, known = f"{package.name} {package.version} {package.arch}", (package.name, package.version)
+    return Wanted(package.sha256, package.size, pin.archive, package.path, pin.timestamp, label, package=known)
 
 
 def _agreeing(index: LockedIndex, proofs: Mapping[str, PinProof]) -> PinProof:

@@ -88,12 +88,14 @@ class Service:
         return Starlette(routes=routes, exception_handlers={HTTPException: _said, ReproError: self._unavailable})
 
     def _front(self, request: Request) -> Response:
-        lines = [f"{name}: {len(self._catalogue.imports(name))} imports" for name in self._catalogue.archives()]
+        lines = [f"{name}: {number} imports" for name, number in self._counts().items()]
         return _page("A snapshot archive", [("archive/", line) for line in lines] or [("archive/", "nothing imported")])
 
     def _health(self, request: Request) -> Response:
-        imports = {name: len(self._catalogue.imports(name)) for name in self._catalogue.archives()}
-        return JSONResponse({"status": "ok", "imports": imports})
+        return JSONResponse({"status": "ok", "imports": self._counts()})
+
+    def _counts(self) -> dict[str, int]:
+        return {name: len(self._catalogue.imports(name)) for name in self._catalogue.archives()}
 
     def _archives(self, request: Request) -> Response:
         return _page("/archive/", [(f"{quote(name)}/", f"{name}/") for name in self._catalogue.archives()])
