@@ -16,7 +16,8 @@ from repro.cli.results import clear_results
 from repro.model import record as records
 from repro.model.text import human_size
 from repro.sandbox.backend import choose
-from repro.sandbox.environment import VARIATIONS, Environment, vary
+from repro.sandbox.environment import Environment
+from repro.sandbox.variations import VARIATIONS, vary
 
 
 @click.command("build")

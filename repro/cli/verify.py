@@ -90,7 +90,8 @@ class _Asked:
     multiple=True,
     type=click.Choice(pipeline.all_factors()),
     metavar="FACTOR",
-    help=f"Vary only this; may be given several times: {', '.join(pipeline.all_factors())}.  [default: all]",
+    help=f"Vary only this; may be given several times: {', '.join(pipeline.all_factors())}.  "
+    "[default: all but backend]",
 )
 @click.option("--deep/--shallow", default=True, show_default=True, help="Have diffoscope explain what diverges.")
 @click.option("--publish", is_flag=True, help="When the rebuilds agree, write the result to reports/RECIPE.json.")
@@ -197,7 +198,7 @@ def _rebuilt(
         folder,
         backend=backend,
         rebuilds=asked.rebuilds or 2,
-        factors=asked.factors or pipeline.all_factors(),
+        factors=asked.factors or pipeline.usual_factors(),
         published=None if asked.publish else pipeline.read_published(project, loaded.recipe.name),
         deep=asked.deep,
     )

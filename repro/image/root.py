@@ -14,14 +14,23 @@ from typing import IO
 from repro.image.order import Order, TreeFile
 from repro.model.errors import BuildFailed
 from repro.model.lock import LockedPackage
+from repro.sandbox.environment import LOCALES, NATIVE, UEFI
 from repro.sandbox.session import Session
 from repro.sandbox.toolchain import FAKEROOT, FAKETIME, PRELOAD, preloads
+from repro.sandbox.toolchain import MODULE as TOOLCHAIN
 
 REPOSITORY = "/repository"
 OUTPUT = "/output"
 LAYING = "/overlay-file"
 MODULE = "repro.image.root_inside"
 NORMALIZE = "repro.image.normalize"
+# disorderfs' options; unasked it reverses
+ORDERS = {
+    "reverse": ("--reverse-dirents=yes",),
+    "shuffle": ("--reverse-dirents=no", "--shuffle-dirents=yes"),
+    "sorted": ("--reverse-dirents=no", "--sort-dirents=yes"),
+}
+_FIRMWARE = "/sys/firmware/efi"
 
 # While packages are configured update-initramfs does nothing: it would run twice, each time two thirds of the rest.
 _HOLD = """
@@ -72,7 +81,10 @@ def _install(session: Session, order: Order, opened: Callable[[LockedPackage], I
     for package in order.lock.image:
         with opened(package) as stream:
             session.put(stream, f"{REPOSITORY}/{package.path}")
-    session.call(MODULE, "prepare", tree=root, libraries=[FAKEROOT, FAKETIME])
+    session.call(MODULE, "prepare", tree=root, libraries=[FAKEROOT, FAKETIME], locales=LOCALES)
+    if session.environment.firmware == UEFI:
+        for folder in ("", root):
+            session.call(TOOLCHAIN, "make_folder", path=folder + _FIRMWARE)
     session.put_bytes(_HOLD.encode(), "/hold", 0o755)
     session.populate(root, links=False)
     command = [
@@ -105,13 +117,14 @@ def _run_hooks(session: Session, hooks: Sequence[TreeFile], root: str) -> None:
 
 def _ordered_view(session: Session, root: str) -> str:
     """The tree as programs shall see it: itself, or through disorderfs where the order of entries is varied."""
-    if session.environment.directory_order == "native":
+    if session.environment.directory_order == NATIVE:
         return root
     view = f"{root}-{session.environment.directory_order}"
-    session.call(MODULE, "make_folder", path=view)
-    option = f"--{session.environment.directory_order}-dirents=yes"
+    session.call(TOOLCHAIN, "make_folder", path=view)
     users = f"--multi-user={'no' if session.backend.fake else 'yes'}"  # needs setgroups, which a single id has not
-    session.daemon(["disorderfs", users, "-f", option, root, view], privileged=True)
+    session.daemon(
+        ["disorderfs", users, "-f", *ORDERS[session.environment.directory_order], root, view], privileged=True
+    )
     session.call(MODULE, "wait_for_mount", path=view)
     return view
 

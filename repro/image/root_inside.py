@@ -12,18 +12,15 @@ import time
 from repro.sandbox.toolchain_inside import place
 
 
-def prepare(tree: str, libraries: list[str]) -> None:
-    """An empty tree at `tree` with the preloadable libraries in it."""
-    os.makedirs(tree, 0o755)
+def prepare(tree: str, libraries: list[str], locales: str) -> None:
+    """An empty tree at `tree` with the preloadable libraries in it, and with the folder `locales` if there is one."""
     for folder in (tree, "/output"):
         os.makedirs(folder, exist_ok=True)
         os.chmod(folder, 0o755)
     for library in libraries:
         place(tree + library, library)
-
-
-def make_folder(path: str) -> None:
-    os.makedirs(path, 0o755)
+    if os.path.exists(locales):
+        shutil.copytree(locales, tree + locales)
 
 
 def wait_for_mount(path: str, seconds: float = 10) -> None:
@@ -76,6 +73,10 @@ def exists(path: str) -> bool:
 def tidy(preload: str) -> None:
     """Take out of the tree at `/` what was there for the build alone."""
     shutil.rmtree(preload)
+    if os.path.exists("/sys/firmware"):
+        times = os.stat("/sys")
+        shutil.rmtree("/sys/firmware")
+        os.utime("/sys", ns=(times.st_atime_ns, times.st_mtime_ns))
     for folder in ("/proc", "/dev", "/sys", "/run"):
         os.makedirs(folder, exist_ok=True)
     with contextlib.suppress(FileNotFoundError):

@@ -16,6 +16,7 @@ from repro.pipeline.verifying import (
     found,
     publish,
     read_published,
+    usual_factors,
     verify,
     verify_against,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "read_published",
     "recipe_names",
     "refresh",
+    "usual_factors",
     "verify",
     "verify_against",
 ]

@@ -23,7 +23,7 @@ from repro.model.lock import Lock
 from repro.model.record import BuildRecord, Claim, Run
 from repro.model.statement import stamp
 from repro.pipeline.loading import Loaded, Workplace, stored_indexes
-from repro.sandbox.backend import Backend
+from repro.sandbox.backend import Backend, choose
 from repro.sandbox.environment import Environment
 from repro.store import StageCache, Store
 from repro.system.hashing import sha256_file
@@ -52,8 +52,10 @@ def build(
 ) -> Rebuild:
     """Build `loaded` from `lock` into `folder`; what its programs say goes to `TITLE.log` in `logs` (or `folder`).
 
-    `cached` lets stages come from and go to the store. Raises BuildFailed, IntegrityFailure or Unavailable.
+    `cached` lets stages come from and go to the store; where `environment` names a backend, that one is taken.
+    Raises BuildFailed, IntegrityFailure or Unavailable.
     """
+    backend = choose(environment.backend) if environment.backend else backend
     order = _order(loaded, lock, place.store)
     started = datetime.now(UTC)
     began = time.monotonic()

@@ -20,7 +20,8 @@ from repro.model.verification import AGAINST, PUBLISHED, Compared, Found
 from repro.pipeline.building import Rebuild, build
 from repro.pipeline.loading import Loaded, Workplace
 from repro.sandbox.backend import Backend
-from repro.sandbox.environment import VARIATIONS, Environment, unavailable, vary
+from repro.sandbox.environment import Environment
+from repro.sandbox.variations import VARIATIONS, unavailable, vary
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,11 @@ def found(result: Verification, recipe: str, build: bytes, documents: Sequence[b
 def all_factors() -> tuple[str, ...]:
     """The names of every variation there is."""
     return tuple(VARIATIONS)
+
+
+def usual_factors() -> tuple[str, ...]:
+    """Those that a verification varies unasked: all but those that make a build take much longer."""
+    return tuple(name for name, variation in VARIATIONS.items() if not variation.dear)
 
 
 def read_published(project: Project, name: str) -> Published | None:

@@ -23,7 +23,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from repro.sandbox import enclosure, kernel, unpack, wire
+from repro.sandbox import enclosure, kernel, pretend, unpack, wire
+from repro.sandbox.pretend import Pretence
 
 # chown, dac_override, dac_read_search, fowner, fsetid, kill, setgid, setuid, sys_chroot, setfcap: what maintainer
 # scripts need. Without sys_admin nothing can be mounted; without mknod and net_admin no device or network made.
@@ -47,8 +48,8 @@ def start(control: socket.socket) -> None:
     for module in config["preload"]:
         importlib.import_module(module)
     try:
-        if config["fuse"] and os.geteuid() == 0:
-            enclosure.open_fuse()
+        if (config["fuse"] or config["filesystem"] != "tmpfs") and os.geteuid() == 0:
+            enclosure.lend(config)
         kernel.unshare(kernel.CLONE_NEWUSER)
     except OSError as error:
         _fatal(control, str(error))
@@ -137,17 +138,21 @@ class _Init:
         self._daemons[child] = argv[0]
         return child
 
-    def _spawn(self, output: int, *, argv: list[str], **how: Any) -> int:
+    def _spawn(self, output: int, *, argv: list[str], pretend_to: dict[str, Any] | None = None, **how: Any) -> int:
+        pretence = Pretence(**(pretend_to or {}))
+        answers = pretend.start(pretence, output) if pretence else -1
         child = os.fork()
         if not child:
             try:
-                _become(output, **how)
+                _become(output, pretence, answers, **how)
                 os.execvpe(argv[0], argv, how["env"])
             except BaseException as error:
                 with contextlib.suppress(OSError):
                     os.write(2, f"cannot run {argv[0]}: {error}\n".encode())
             finally:
                 os._exit(127)
+        if pretence:
+            os.close(answers)
         return child
 
     def _call(self, *, module: str, function: str, root: str | None, arguments: dict[str, Any]) -> Any:
@@ -257,6 +262,8 @@ def _signal(processes: set[int], number: signal.Signals) -> None:
 
 def _become(
     output: int,
+    pretence: Pretence,
+    answers: int,
     *,
     root: str | None,
     cwd: str,
@@ -272,6 +279,8 @@ def _become(
     os.setsid()
     for descriptor in (1, 2):
         os.dup2(output, descriptor)
+    if pretence:
+        pretend.ask(answers, pretence)
     nothing = os.open("/dev/null", os.O_RDONLY)
     os.dup2(nothing, 0)
     os.closerange(3, 1024)  # ours close by themselves at the exec

@@ -9,7 +9,7 @@ import os
 import resource
 from typing import Any
 
-from repro.sandbox import kernel
+from repro.sandbox import blocks, kernel, pretend
 
 DEVICES = ("null", "zero", "full", "random", "urandom")
 LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
@@ -18,7 +18,7 @@ HIDDEN = ("cmdline", "partitions", "diskstats", "swaps", "mdstat", "keys", "key-
           "timer_list", "sched_debug", "sysrq-trigger", "iomem", "ioports", "scsi", "acpi", "bus", "fs", "driver",
           "asound")  # fmt: skip
 _OWN_PROCESSES = 16  # more than the most that programs may have: ours
-_FUSE_FOLDER = "/mnt"
+_LENT = "/mnt"  # where real root puts what it lends to the sandbox
 
 
 def become_first_user(config: dict[str, Any]) -> None:
@@ -66,13 +66,18 @@ def enter_namespaces(config: dict[str, Any]) -> None:
         raise OSError("the id maps of the inner user namespace were refused")
 
 
-def open_fuse() -> None:
-    """As real root, in a mount namespace of our own: a /dev/fuse that ids without privilege may open too."""
+def lend(config: dict[str, Any]) -> None:
+    """As real root, in a mount namespace of our own: a /dev/fuse that ids without privilege may open too, and a file
+    system that only real root may mount."""
     kernel.unshare(kernel.CLONE_NEWNS)
     kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
-    kernel.mount("tmpfs", _FUSE_FOLDER, "tmpfs", kernel.MS_NOSUID | kernel.MS_NOEXEC, "mode=755,size=4k")
-    os.mknod(f"{_FUSE_FOLDER}/fuse", 0o020666, os.stat("/dev/fuse").st_rdev)
-    os.chmod(f"{_FUSE_FOLDER}/fuse", 0o666)
+    kernel.mount("tmpfs", _LENT, "tmpfs", kernel.MS_NOSUID, "mode=755,size=64k")
+    if config["fuse"]:
+        os.mknod(f"{_LENT}/fuse", 0o020666, os.stat("/dev/fuse").st_rdev)
+        os.chmod(f"{_LENT}/fuse", 0o666)
+    if config["filesystem"] != "tmpfs":
+        os.mkdir(f"{_LENT}/tree")
+        blocks.mount(f"{_LENT}/tree", config["size"], config["owner"])
 
 
 def make_root(config: dict[str, Any]) -> None:
@@ -85,7 +90,7 @@ def make_root(config: dict[str, Any]) -> None:
         os.mkdir(f"{new}/{folder}")
     device_folder(f"{new}/dev", "/dev", DEVICES)
     if config["fuse"]:
-        own = f"{_FUSE_FOLDER}/fuse"
+        own = f"{_LENT}/fuse"
         _bind(own if os.path.exists(own) else "/dev/fuse", f"{new}/dev/fuse")
     for name, target in LINKS.items():
         os.symlink(target, f"{new}/dev/{name}")
@@ -93,11 +98,16 @@ def make_root(config: dict[str, Any]) -> None:
     with open(f"{new}/proc/sys/user/max_user_namespaces", "w", encoding="utf-8") as limit:
         limit.write("0")  # a namespace of its own would give a hook back what the bounding set took
     _hide(f"{new}/proc")
+    if config["memory"]:
+        _show(pretend.meminfo(config["memory"]), f"{new}/proc/meminfo", f"{new}/meminfo")
+    if config["filesystem"] != "tmpfs":
+        os.makedirs(new + config["build_path"])
+        kernel.mount(f"{_LENT}/tree", new + config["build_path"], flags=kernel.MS_BIND)
     kernel.pivot_root(new, f"{new}/old")
     os.chdir("/")
     kernel.umount("/old")
     os.rmdir("/old")
-    kernel.set_hostname(config["hostname"])
+    kernel.set_hostname(config["hostname"], config["domain"] or "(none)")
 
 
 def device_folder(folder: str, source: str, names: tuple[str, ...]) -> None:
@@ -110,6 +120,14 @@ def _bind(source: str, target: str) -> None:
     """Show the file `source` at `target`, which is made for it."""
     os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o666))
     kernel.mount(source, target, flags=kernel.MS_BIND)
+
+
+def _show(data: bytes, target: str, spool: str) -> None:
+    """Show `data` in place of the file `target`; `spool` names a file that is gone afterwards."""
+    with open(spool, "wb") as file:
+        file.write(data)
+    kernel.mount(spool, target, flags=kernel.MS_BIND)
+    os.unlink(spool)
 
 
 def _hide(proc: str) -> None:

@@ -1,47 +1,66 @@
-"""The normalized surroundings of a build, and the named factors of it that can be varied on purpose.
+"""The normalized surroundings of a build.
 
 Baseline values follow the field's practice (SOURCE_DATE_EPOCH, C.UTF-8, UTC, umask 022); nothing is inherited
-from the host. A variation changes one factor; the bits must not care.
+from the host. What can be changed in them on purpose is in `variations`.
 """
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from repro.model.errors import InvalidInput
-from repro.sandbox.kernel import PERSONALITIES
-
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+BUILTIN_LOCALES = ("C", "POSIX", "C.UTF-8")  # which libc has without being given them
+LOCALES = "/.repro/locale"  # where others are compiled to
+
+RUNNING, STILL, MOVING = "running", "still", "moving"
+NATIVE = "native"
+TMPFS, EXT4 = "tmpfs", "ext4"
+BIOS, UEFI = "bios", "uefi"
 
 
 @dataclass(frozen=True)
 class Environment:
     """What a program in the sandbox finds around it.
 
-    `source_date_epoch` in seconds; `clock_shift` seconds added to the time of day; `umask` as a number;
-    `build_path` the folder in which the image grows; `cpus` the most processors (0: all that there are);
-    `directory_order` is `native` or what disorderfs can do (`shuffle`, `reverse`); `personality` names flags
-    of the execution domain; `user`, `uid` and `gid` say who called the build, as sudo's variables would.
+    `source_date_epoch` in seconds. `clock`: the time of day is that of the host (`running`), stands at
+    `source_date_epoch` (`still`), or starts there (`moving`); `clock_shift` seconds are added to it. `umask` as a
+    number; `domain` empty: none; `build_path` the folder in which the image grows, on `filesystem`; `cpus` the most
+    processors (0: all that there are), `memory` the bytes that programs are told there are (0: as it is),
+    `parallelism` how many jobs make and its like are told to run (0: nothing is said); `directory_order` is `native`
+    or what disorderfs can do (`shuffle`, `reverse`, `sorted`); `personality` names flags of the execution domain,
+    `release` is the kernel's as uname says it (empty: as it is), `firmware` what booted the machine as /sys says it;
+    `aslr`: whether addresses are random, `hash_seed` that of Perl's and Python's tables (empty: random as well);
+    `extra` variables by name, `extra_path` is added to PATH; `user`, `uid` and `gid` say who called the build, as
+    sudo's variables would; `backend` is a sandbox backend that stands in for the one that was chosen (empty: none).
     """
 
     source_date_epoch: int
+    clock: str = RUNNING
     clock_shift: int = 0
     timezone: str = "UTC"
     locale: str = "C.UTF-8"
     hostname: str = "repro"
+    domain: str = ""
     umask: int = 0o022
     cpus: int = 0
+    parallelism: int = 0
+    memory: int = 0
     build_path: str = "/build"
     home: str = "/root"
     user: str = "root"
     uid: int = 0
     gid: int = 0
-    directory_order: str = "native"
+    extra: tuple[tuple[str, str], ...] = ()
+    extra_path: str = ""
+    directory_order: str = NATIVE
+    filesystem: str = TMPFS
     personality: tuple[str, ...] = ()
+    release: str = ""
+    firmware: str = BIOS
+    aslr: bool = True
+    hash_seed: str = ""
+    backend: str = ""
 
     def variables(self) -> dict[str, str]:
         """The whole environment of a program: nothing else is set."""
@@ -51,7 +70,7 @@ class Environment:
             "LANG": self.locale,
             "LC_ALL": self.locale,
             "LOGNAME": self.user,
-            "PATH": PATH,
+            "PATH": f"{PATH}:{self.extra_path}" if self.extra_path else PATH,
             "SHELL": "/bin/sh",
             "SOURCE_DATE_EPOCH": str(self.source_date_epoch),
             "SUDO_GID": str(self.gid),
@@ -59,91 +78,34 @@ class Environment:
             "TERM": "dumb",
             "TZ": self.timezone,
             "USER": self.user,
+            **self._language(),
+            **self._jobs(),
+            **({"PERL_HASH_SEED": self.hash_seed, "PYTHONHASHSEED": self.hash_seed} if self.hash_seed else {}),
+            **dict(self.extra),
         }
+
+    def _language(self) -> dict[str, str]:
+        if self.locale in BUILTIN_LOCALES:
+            return {}
+        name = self.locale.partition(".")[0].partition("@")[0]
+        return {"LANGUAGE": f"{name}:{name.partition('_')[0]}", "LOCPATH": LOCALES}
+
+    def _jobs(self) -> dict[str, str]:
+        if not self.parallelism:
+            return {}
+        jobs = str(self.parallelism)
+        said = {"DEB_BUILD_OPTIONS": f"parallel={jobs}", "MAKEFLAGS": f"-j{jobs}"}
+        return said | {"CMAKE_BUILD_PARALLEL_LEVEL": jobs}
+
+    def flags(self) -> list[str]:
+        """The flags of the execution domain (keys of `kernel.PERSONALITIES`)."""
+        return [*self.personality, *(() if self.aslr else ("no-randomize",))]
 
     def facts(self) -> dict[str, Any]:
         """The environment as the build record states it."""
-        return {**asdict(self), "umask": f"{self.umask:04o}", "personality": list(self.personality)}
-
-
-# What each factor becomes when it is varied, and what a VALUE given on the command line means for it.
-VARIATIONS: dict[str, dict[str, Any]] = {
-    "time": {"clock_shift": 398 * 86400 + 5 * 3600 + 17},
-    "timezone": {"timezone": "GMT+12"},
-    "locale": {"locale": "fr_CH.UTF-8"},
-    "hostname": {"hostname": "i-capture-the-hostname"},
-    "umask": {"umask": 0o077},
-    "cpus": {"cpus": 1},
-    "build_path": {"build_path": "/nonexistent/second/build-path-that-is-longer"},
-    "home": {"home": "/nonexistent/home"},
-    "user": {"user": "builder", "uid": 1234, "gid": 5678},
-    "directory_order": {"directory_order": "shuffle"},
-    "kernel": {"personality": ("linux32",)},  # uname-2.6 is there too, but libc6 refuses to be installed under it
-}
-
-
-def unavailable(name: str) -> str:
-    """Why the factor `name` cannot be varied on this host, in a few words; empty where it can."""
-    if name == "directory_order" and os.geteuid() and not os.access("/dev/fuse", os.R_OK | os.W_OK):
-        return "/dev/fuse is missing or closed to this user"
-    if name == "directory_order" and not os.path.exists("/dev/fuse"):
-        return "/dev/fuse is missing (modprobe fuse)"
-    if name == "cpus" and len(os.sched_getaffinity(0)) == 1:
-        return "this host has one processor"
-    return ""
-
-
-def vary(baseline: Environment, factors: dict[str, str | None]) -> Environment:
-    """`baseline` with `factors` changed: to the given value, or to the standard varied one where that is None.
-
-    Raises InvalidInput for a factor that does not exist or a value that it cannot take.
-    """
-    varied = baseline
-    for name, value in factors.items():
-        if name not in VARIATIONS:
-            raise InvalidInput(f"no variation is called {name!r}", hint=f"there are: {', '.join(VARIATIONS)}")
-        setting = VARIATIONS[name] if value is None else _setting(name, value)
-        varied = replace(varied, **setting)
-    return varied
-
-
-def _setting(name: str, value: str) -> dict[str, Any]:
-    accepted, what = _ACCEPTED[name]
-    if not re.fullmatch(accepted, value):
-        raise InvalidInput(f"variation {name}: {value!r} is not a value it can take", hint=f"it takes {what}")
-    return {next(iter(VARIATIONS[name])): _READ.get(name, str)(value)}
-
-
-_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
-# The toolchain's own folders and those that the stages use: the image's tree cannot be there.
-_TAKEN = "(apt|bin|boot|dev|etc|hold|iso(-work)?|lib\\w*|output|overlay-file|proc|repository|run|sbin|sys|usr|var)"
-_ORDERS = ("native", "reverse", "shuffle")
-_FLAG = "|".join(PERSONALITIES)
-# For each factor the values it can take, as a pattern and in words.
-_ACCEPTED: dict[str, tuple[str, str]] = {
-    "time": (r"[+-]?[0-9]{1,9}", "seconds to add to the time of day, less than 32 years"),
-    "timezone": (r"(?a:[\w+,/:.<>-]{1,64})", "a zone as in TZ, such as Asia/Tokyo or GMT+12"),
-    "locale": (r"(?a:[\w.@-]{1,64})", "a locale such as fr_CH.UTF-8"),
-    "hostname": (rf"(?=.{{1,64}}\Z){_LABEL}(\.{_LABEL})*", "at most 64 letters, digits, dots and hyphens"),
-    "umask": ("0?[0-7]{1,3}", "an octal number, 0 to 0777"),
-    "cpus": ("[1-9][0-9]{0,4}", "a number of processors, 1 or more"),
-    "build_path": (
-        rf"(?!/{_TAKEN}(/|\Z))(?=.{{1,200}}\Z)(/(?!\.)[A-Za-z0-9._+-]+)+",
-        "an absolute path of letters, digits and ._+- that is not in a folder of the toolchain, such as /srv/build",
-    ),
-    "home": (r"/[^\x00-\x1f\x7f]{0,200}", "an absolute path"),
-    "user": ("[a-z_][a-z0-9_-]{0,31}", "the name of a user"),
-    "directory_order": ("|".join(_ORDERS), f"one of {', '.join(_ORDERS)}"),
-    "kernel": (rf"({_FLAG})(,({_FLAG}))*", f"one or more of {', '.join(PERSONALITIES)}, separated by commas"),
-}
-
-
-def _octal(text: str) -> int:
-    return int(text, 8)
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split(","))
-
-
-_READ: dict[str, Callable[[str], Any]] = {"time": int, "cpus": int, "umask": _octal, "kernel": _words}
+        return {
+            **asdict(self),
+            "umask": f"{self.umask:04o}",
+            "personality": list(self.personality),
+            "extra": dict(self.extra),
+        }

@@ -13,6 +13,7 @@ from repro.model.errors import ReproError
 from repro.sandbox import backend
 from repro.sandbox.environment import Environment
 from repro.sandbox.session import open_session
+from repro.sandbox.variations import VARIATIONS, unavailable
 
 _SYSCTL = Path("/proc/sys")
 _PURPOSE = "one of three ways to build"
@@ -23,7 +24,7 @@ def sandbox_checks() -> list[Check]:
     """Namespaces, each backend, and what the variations need."""
     tried = [_try(name) for name in backend.NAMES]
     works = any(check.state == OK for check in tried)
-    return [_namespaces(works), *tried, _fuse()]
+    return [_namespaces(works), *tried, _fuse(), *_variations()]
 
 
 def chosen(checks: list[Check]) -> str | None:
@@ -100,3 +101,15 @@ def _fuse() -> Check:
         remedy = closed if error.errno == errno.EACCES else "modprobe fuse; in a container, lend it /dev/fuse"
         return Check("/dev/fuse", LIMITED, f"{error.strerror}: this factor is left as it is", purpose, remedy)
     return Check("/dev/fuse", OK, "can be opened", purpose)
+
+
+def _variations() -> list[Check]:
+    """Which factors can be varied here: one row for all that can, one for each that cannot."""
+    lacking = {name: why for name in VARIATIONS if (why := unavailable(name))}
+    there = [name for name in VARIATIONS if name not in lacking]
+    detail = f"{len(there)} of {len(VARIATIONS)} work here: {', '.join(there)}"
+    rows = [
+        Check(f"vary {name}", LIMITED, f"{why}: this factor is left as it is", f"the variation {name}", why)
+        for name, why in lacking.items()
+    ]
+    return [Check("variations", OK, detail, "verify and hunt"), *rows]

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,7 @@ class Session:
     timeout: float
     log: IO[bytes]
     preload: list[str] = field(default_factory=list)
+    opened: float = field(default_factory=time.time)
     _control: socket.socket | None = None
     _agent: subprocess.Popen[bytes] | None = None
 
@@ -87,7 +89,8 @@ class Session:
         """Start a program that stays until the session ends; its process id inside."""
         with open(os.devnull, "wb") as nothing:
             answer = self._ask(
-                {"do": "daemon", "argv": list(argv), **self._how(None, "/", None, privileged)}, nothing.fileno()
+                {"do": "daemon", "argv": list(argv), **self._how(None, "/", None, privileged), "pretend_to": None},
+                nothing.fileno(),
             )
         return int(answer)
 
@@ -134,13 +137,16 @@ class Session:
 
     def _how(self, root: str | None, cwd: str, env: dict[str, str] | None, privileged: bool) -> dict[str, Any]:
         surroundings = self.environment
+        machine = "i686" if "linux32" in surroundings.personality else ""
+        pretence = {"release": surroundings.release, "machine": machine, "memory": surroundings.memory}
         return {
             "root": root,
             "cwd": cwd,
             "env": {**surroundings.variables(), **(env or {})},
             "umask": surroundings.umask,
             "cpus": surroundings.cpus,
-            "personality": list(surroundings.personality),
+            "personality": surroundings.flags(),
+            "pretend_to": None if privileged else pretence,
             "processes": PROCESSES,
             "privileged": privileged,
         }
@@ -202,7 +208,11 @@ class Session:
             "processes": PROCESSES,
             "size": size,
             "fuse": fuse,
-            "hostname": self.environment.hostname,
+            "owner": [self.backend.uids[0], self.backend.gids[0]],
+            **{
+                name: getattr(self.environment, name)
+                for name in ("hostname", "domain", "memory", "filesystem", "build_path")
+            },
         }
         try:
             wire.send(here, config)

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import IO
 
+from repro.model.errors import InvalidInput
 from repro.model.lock import LockedPackage
+from repro.sandbox.environment import BUILTIN_LOCALES, LOCALES, MOVING, STILL, Environment
 from repro.sandbox.session import Session
 from repro.system.progress import Observer
 
@@ -23,6 +25,7 @@ PACKAGES = (
     "grub-efi-amd64-bin",
     "grub-pc-bin",
     "libfaketime",
+    "locales",
     "mmdebstrap",
     "mtools",
     "squashfs-tools",
@@ -56,7 +59,7 @@ def install(
 ) -> None:
     """Unpack `packages` at the sandbox's root; `opened` gives each as a file whose hash was just checked.
 
-    Raises BuildFailed where one is not a .deb.
+    Raises BuildFailed where one is not a .deb, InvalidInput where the environment has a locale that glibc has not.
     """
     wanted = list(packages)
     session.call(UNPACK, "merge_usr", folder="/")
@@ -66,6 +69,7 @@ def install(
                 session.unpack(stream, "/")
             task.advance()
     session.call(MODULE, "finish", absent=_ABSENT, links=_LINKS, libraries=_LIBRARIES)
+    _compile_locale(session)
     if session.backend.fake:
         session.daemon(["faked-sysv", "--foreground", "--key", str(_FAKEROOT_KEY)])
 
@@ -77,12 +81,29 @@ def preloads(session: Session) -> dict[str, str]:
     if session.backend.fake:
         libraries.append(FAKEROOT)
         variables |= {"FAKEROOTKEY": str(_FAKEROOT_KEY), "FAKEROOTDONTTRYCHOWN": "1"}
-    if session.environment.clock_shift:
+    if clock := _clock(session.environment, session.opened):
         libraries.append(FAKETIME)
-        variables |= {
-            "FAKETIME": f"{session.environment.clock_shift:+d}",
-            "FAKETIME_DISABLE_SHM": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "NO_FAKE_STAT": "1",
-        }
+        variables |= {**clock, "FAKETIME_DISABLE_SHM": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1"}
     return variables | ({"LD_PRELOAD": " ".join(libraries)} if libraries else {})
+
+
+def _clock(environment: Environment, opened: float) -> dict[str, str]:
+    """libfaketime's variables for the clock of `environment` in a sandbox that was opened at `opened` (seconds since
+    1970); none where the host's clock is the right one."""
+    start = environment.source_date_epoch + environment.clock_shift
+    if environment.clock == STILL:
+        return {"FAKETIME": str(start), "FAKETIME_FMT": "%s"}
+    shift = start - int(opened) if environment.clock == MOVING else environment.clock_shift
+    return {"FAKETIME": f"{shift:+d}"} if shift else {}
+
+
+def _compile_locale(session: Session) -> None:
+    name = session.environment.locale
+    if name in BUILTIN_LOCALES:
+        return
+    charmap = session.call(MODULE, "charmap", locale=name)
+    if not charmap:
+        raise InvalidInput(f"glibc has no locale {name!r}", hint="see /usr/share/i18n/SUPPORTED of package locales")
+    source = name.partition(".")[0] + ("@" + name.partition("@")[2] if "@" in name else "")
+    session.call(MODULE, "make_folder", path=LOCALES)
+    session.run(["localedef", "--no-archive", "-i", source, "-f", charmap, f"{LOCALES}/{name}"], what="localedef")

@@ -29,3 +29,13 @@ def place(copy: str, library: str) -> None:
     os.makedirs(os.path.dirname(copy), exist_ok=True)
     shutil.copyfile(library, copy)
     os.chmod(copy, 0o755)
+
+
+def make_folder(path: str) -> None:
+    os.makedirs(path, 0o755)
+
+
+def charmap(locale: str) -> str:
+    """The character set of `locale` by glibc's own list of those that it supports; empty where it is not there."""
+    with open("/usr/share/i18n/SUPPORTED", encoding="ascii") as file:
+        return dict(line.split() for line in file if len(line.split()) == 2).get(locale, "")

@@ -13,7 +13,8 @@ from jsonschema import ValidationError
 
 from repro.model import published, record
 from repro.model.artifact import Artifact
-from repro.sandbox.environment import VARIATIONS, Environment, vary
+from repro.sandbox.environment import Environment
+from repro.sandbox.variations import VARIATIONS, vary
 from repro.store import Store
 from tests.cli.worlds import world_with_lock
 from tests.schemas import FOLDER, check, validator

@@ -25,8 +25,9 @@ sys.path.insert(0, str(ROOT))
 from repro.model import lock as locks  # noqa: E402
 from repro.sandbox import kernel, toolchain  # noqa: E402
 from repro.sandbox.backend import choose  # noqa: E402
-from repro.sandbox.environment import Environment, unavailable, vary  # noqa: E402
+from repro.sandbox.environment import Environment  # noqa: E402
 from repro.sandbox.session import Session, open_session  # noqa: E402
+from repro.sandbox.variations import unavailable, vary  # noqa: E402
 from repro.store import Store  # noqa: E402
 from repro.system.progress import Null  # noqa: E402
 

@@ -36,7 +36,20 @@ TINY = (
 )
 LIGHT = (
     *TINY,
-    *("bash", "disorderfs", "faketime", "findutils", "fuse", "libc-bin", "libexpat1", "libffi8", "libfuse2"),
+    *(
+        "bash",
+        "disorderfs",
+        "faketime",
+        "findutils",
+        "fuse",
+        "gzip",
+        "libc-bin",
+        "libc-l10n",
+        "locales",
+        "libexpat1",
+        "libffi8",
+        "libfuse2",
+    ),
     *("libpython3.11-minimal", "libpython3.11-stdlib", "libstdc++6", "libtinfo6", "python3-minimal"),
     *("python3.11-minimal", "tar", "zlib1g"),
 )
