@@ -100,6 +100,13 @@ def count(value: Any) -> int:
     return value
 
 
+def duration(value: Any) -> float:
+    """Seconds, 0 or more."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        raise TypeError(f"{value!r} is not a duration")
+    return value
+
+
 def positive(value: Any) -> int:
     """`value`, a whole number from 1 up. Raises TypeError or ValueError."""
     if not count(value):

@@ -126,7 +126,7 @@ def claim_digest(value: Claim) -> str:
 def _run(raw: Any) -> Run:
     return Run(
         **{name: word(raw[name]) for name in ("id", "started", "backend", "version")},
-        seconds=_seconds(raw["seconds"]),
+        seconds=reading.duration(raw["seconds"]),
         peak_bytes=count(raw["peak_bytes"]),
         program=sha256(raw["program"]),
         stages=reading.rows(raw["stages"], _stage),
@@ -134,10 +134,4 @@ def _run(raw: Any) -> Run:
 
 
 def _stage(raw: Any) -> StageRun:
-    return StageRun(text(raw["name"]), sha256(raw["id"]), flag(raw["cached"]), _seconds(raw["seconds"]))
-
-
-def _seconds(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-        raise TypeError(f"{value!r} is not a duration")
-    return value
+    return StageRun(text(raw["name"]), sha256(raw["id"]), flag(raw["cached"]), reading.duration(raw["seconds"]))
