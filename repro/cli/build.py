@@ -9,6 +9,7 @@ import click
 
 from repro import pipeline
 from repro.cli.context import Context, pass_context
+from repro.cli.factors import parsed_factors
 from repro.cli.options import BACKEND_OPTION, OUTPUT_OPTION, output_folder, workplace
 from repro.cli.project import find_project
 from repro.cli.reports import write_file
@@ -52,7 +53,7 @@ def command(
     """
     loaded = pipeline.load(find_project(), recipe)
     lock = pipeline.read_lock(loaded)
-    environment = vary(Environment(lock.source_date_epoch), _factors(factors))
+    environment = vary(Environment(lock.source_date_epoch), parsed_factors(factors))
     chosen = choose(backend)
     place = workplace(context)
     with output_folder(output, recipe) as folder:
@@ -74,8 +75,3 @@ def command(
         + (f", from the cache: {', '.join(reused)}" if reused else "")
     )
     return 0
-
-
-def _factors(given: tuple[str, ...]) -> dict[str, str | None]:
-    pairs = (text.partition("=") for text in given)
-    return {name: value if equals else None for name, equals, value in pairs}

@@ -28,6 +28,7 @@ COMMANDS = {
     "build": "Make an image once.",
     "compare": "Say where two artifacts differ.",
     "verify": "Rebuild an image and say whether the bits are the same.",
+    "hunt": "Find which factor diverges which file.",
     "attest": "Sign what was found; count what other rebuilders say.",
     "report": "Render a comparison that was made before.",
     "serve": "A snapshot archive of one's own, from the store.",
@@ -35,7 +36,7 @@ COMMANDS = {
     "doctor": "Say what this host has and lacks.",
 }
 
-SANDBOXED = ("lock", "build", "verify")  # these unpack packages, at the latest after minutes of fetching
+SANDBOXED = ("lock", "build", "verify", "hunt")  # these unpack packages, at the latest after minutes of fetching
 
 
 class LazyGroup(click.Group):

@@ -8,7 +8,7 @@ build in which a loose factor had no effect counts against it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -16,6 +16,7 @@ from repro.hunt.codes import Setting
 from repro.model.hunt import CERTAIN, LIKELY, OPEN
 
 MOST = 3  # factors of a firm hypothesis; a loose one has one less
+_LOOSE = 3  # what it costs to fit almost anything: as much as one and a half factors
 _NEAR = 1  # how much worse another explanation may be and still leave doubt
 
 
@@ -65,42 +66,37 @@ def _by_chance(outcomes: Sequence[str], settings: Sequence[Setting]) -> bool:
 
 
 def _consistent(outcomes: Sequence[str], settings: Sequence[Setting]) -> Iterator[Hypothesis]:
-    """Every hypothesis that the builds do not refute, without those that only add factors to another of its kind."""
-    factors = sorted(frozenset().union(*settings))
-    firm: list[Setting] = []
-    loose: list[Setting] = []
+    """Every hypothesis that the builds do not refute, without those that only add factors to another."""
+    factors = sorted(frozenset[str]().union(*settings))
+    bits = {factor: 1 << number for number, factor in enumerate(factors)}
+    builds = [
+        (outcome, sum(bits[name] for name in setting)) for outcome, setting in zip(outcomes, settings, strict=True)
+    ]
+    found: list[int] = []  # as a number with the bits of its factors: a thousand sets are tried for each pattern
     for size in range(1, MOST + 1):
-        for chosen in map(frozenset, combinations(factors, size)):
-            if not _covered(chosen, firm) and _firm(chosen, outcomes, settings):
-                firm.append(chosen)
-                yield Hypothesis(chosen, False, 2 * size)
-            if size < MOST and not _covered(chosen, (*firm, *loose)):
-                quiet = _quiet(chosen, outcomes, settings)
-                if quiet is not None:
-                    loose.append(chosen)
-                    yield Hypothesis(chosen, True, 2 * size + 1 + 2 * quiet)
+        for chosen in combinations(factors, size):
+            mask = sum(bits[name] for name in chosen)
+            if any(each & mask == each for each in found):
+                continue
+            if _firm(mask, builds):
+                found.append(mask)
+                yield Hypothesis(frozenset(chosen), False, 2 * size)
+            elif size < MOST and (quiet := _quiet(mask, builds)) is not None:
+                yield Hypothesis(frozenset(chosen), True, 2 * size + _LOOSE + 2 * quiet)
 
 
-def _covered(chosen: Setting, known: Iterable[Setting]) -> bool:
-    return any(each <= chosen for each in known)
+def _firm(mask: int, builds: Sequence[tuple[str, int]]) -> bool:
+    seen: dict[int, str] = {}
+    return all(seen.setdefault(setting & mask, outcome) == outcome for outcome, setting in builds)
 
 
-def _firm(chosen: Setting, outcomes: Sequence[str], settings: Sequence[Setting]) -> bool:
-    seen: dict[Setting, str] = {}
-    return all(
-        seen.setdefault(setting & chosen, outcome) == outcome
-        for outcome, setting in zip(outcomes, settings, strict=True)
-    )
-
-
-def _quiet(chosen: Setting, outcomes: Sequence[str], settings: Sequence[Setting]) -> int | None:
-    """In how many builds with one of `chosen` the file is as in the baseline; None where it differs without them."""
-    quiet = 0
-    for outcome, setting in zip(outcomes, settings, strict=True):
-        same = outcome == outcomes[0]
-        if not setting & chosen and not same:
+def _quiet(mask: int, builds: Sequence[tuple[str, int]]) -> int | None:
+    """In how many builds with one of the factors the file is as in the baseline; None where it differs without them."""
+    baseline, quiet = builds[0][0], 0
+    for outcome, setting in builds:
+        if not setting & mask and outcome != baseline:
             return None
-        quiet += bool(setting & chosen) and same
+        quiet += bool(setting & mask) and outcome == baseline
     return quiet
 
 

@@ -47,10 +47,10 @@ class Hunted:
         known: dict[tuple[int, ...], Explained | None] = {}
         for key in sorted(set(chain.from_iterable(self.outcomes))):
             outcomes = tuple(outcome.get(key, ABSENT) for outcome in self.outcomes)
-            pattern = _pattern(outcomes)
-            if pattern not in known:
-                known[pattern] = explain(outcomes, self.settings)
-            if found := known[pattern]:
+            shape = pattern(outcomes)
+            if shape not in known:
+                known[shape] = explain(outcomes, self.settings)
+            if found := known[shape]:
                 yield key, outcomes, found
 
 
@@ -149,11 +149,11 @@ def _left(
     return left
 
 
-def _pattern(outcomes: Sequence[str]) -> tuple[int, ...]:
+def pattern(outcomes: Sequence[str]) -> tuple[int, ...]:
     """Which outcomes are equal, as numbers in the order of their first appearance."""
     numbers: dict[str, int] = {}
     return tuple(numbers.setdefault(outcome, len(numbers)) for outcome in outcomes)
 
 
 def _names(outcomes: Sequence[str]) -> tuple[str, ...]:
-    return tuple(map(str, _pattern(outcomes)))
+    return tuple(map(str, pattern(outcomes)))

@@ -33,13 +33,19 @@ class TreeFile:
 
 @dataclass(frozen=True)
 class Order:
-    """One image to build. `index` is the Packages file of exactly the image's packages."""
+    """One image to build. `index` is the Packages file of exactly the image's packages.
+
+    `repeat` tells builds apart that differ in nothing else, and are made each for itself; `until` is the last stage
+    that is wanted (empty: all that the recipe's outputs need).
+    """
 
     recipe: Recipe
     lock: Lock
     index: bytes
     overlay: tuple[TreeFile, ...]
     hooks: tuple[TreeFile, ...]
+    repeat: int = 0
+    until: str = ""
 
     @property
     def recipe_sha256(self) -> str:
@@ -54,8 +60,9 @@ class Order:
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """The stages that lead to the recipe's outputs, in order."""
-        return ("root", "squashfs", "iso") if "iso" in self.recipe.outputs else ("root", "squashfs")
+        """The stages to do, in order."""
+        stages = ("root", "squashfs", "iso") if "iso" in self.recipe.outputs else ("root", "squashfs")
+        return stages[: stages.index(self.until) + 1] if self.until else stages
 
     def stage_ids(self, environment: Environment) -> dict[str, str]:
         """For each stage the SHA-256 over everything that goes into it: inputs, tools, environment, our own code."""
@@ -66,6 +73,7 @@ class Order:
             "toolchain": self.toolchain_sha256,
             "environment": environment.facts(),
             "program": program_digest(),
+            **({"repeat": self.repeat} if self.repeat else {}),
         }
         return {stage: _digest([stage, material]) for stage in self.stages}
 

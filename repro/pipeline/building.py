@@ -56,7 +56,7 @@ def build(
     Raises BuildFailed, IntegrityFailure or Unavailable.
     """
     backend = choose(environment.backend) if environment.backend else backend
-    order = _order(loaded, lock, place.store)
+    order = image_order(loaded, lock, place.store)
     started = datetime.now(UTC)
     began = time.monotonic()
     cache = StageCache(place.store, place.observer.note) if cached else None
@@ -86,7 +86,8 @@ def build(
     return Rebuild(built.files, BuildRecord(_claim(order, loaded, environment, built), run))
 
 
-def _order(loaded: Loaded, lock: Lock, store: Store) -> Order:
+def image_order(loaded: Loaded, lock: Lock, store: Store) -> Order:
+    """All that goes into the image of `loaded`, whose indexes must be in `store`. Raises InvalidInput."""
     return Order(
         recipe=loaded.recipe,
         lock=lock,

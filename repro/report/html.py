@@ -6,13 +6,11 @@ shows it. The content security policy allows that script and that style sheet, b
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from importlib import resources
 from string import Template
 
 from repro.model.comparison import Comparison
 from repro.report import html_data, html_parts
+from repro.report.parts import part, source
 
 # In the order in which they run: each knows those before it, and calls those after it only once the page is there.
 _SCRIPTS = ("base", "divergences", "filters", "tree", "directories", "list", "details", "map", "begin")
@@ -20,12 +18,12 @@ _SCRIPTS = ("base", "divergences", "filters", "tree", "directories", "list", "de
 
 def render(comparison: Comparison) -> bytes:
     """`comparison` as a page; the same comparison gives the same bytes."""
-    style, script = _part("page.css"), _script()
+    style, script = part("page.css"), _script()
     policy = (
-        f"default-src 'none'; style-src {_source(style)}; script-src {_source(script)}; "
+        f"default-src 'none'; style-src {source(style)}; script-src {source(script)}; "
         "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
     )
-    page = Template(_part("page.html")).substitute(
+    page = Template(part("page.html")).substitute(
         html_parts.parts(comparison),
         policy=policy,
         style=style,
@@ -37,13 +35,4 @@ def render(comparison: Comparison) -> bytes:
 
 def _script() -> str:
     """One function around all parts, so that nothing of them is global."""
-    return '"use strict";(() => {\n' + "\n".join(_part(f"{name}.js") for name in _SCRIPTS) + "})();"
-
-
-def _part(name: str) -> str:
-    return (resources.files("repro.report") / "page" / name).read_text("utf-8")
-
-
-def _source(text: str) -> str:
-    """How a content security policy names the inline element that holds `text`."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+    return '"use strict";(() => {\n' + "\n".join(part(f"{name}.js") for name in _SCRIPTS) + "})();"

@@ -97,6 +97,9 @@ def make_root(config: dict[str, Any]) -> None:
     kernel.mount("proc", f"{new}/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
     with open(f"{new}/proc/sys/user/max_user_namespaces", "w", encoding="utf-8") as limit:
         limit.write("0")  # a namespace of its own would give a hook back what the bounding set took
+    if config["last_pid"]:
+        with open(f"{new}/proc/sys/kernel/ns_last_pid", "w", encoding="ascii") as last:
+            last.write(str(config["last_pid"]))
     _hide(f"{new}/proc")
     if config["memory"]:
         _show(pretend.meminfo(config["memory"]), f"{new}/proc/meminfo", f"{new}/meminfo")
