@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -10,23 +11,40 @@ import click
 from repro import pipeline
 from repro.cli.context import Context, pass_context
 from repro.cli.factors import parsed_factors
-from repro.cli.options import BACKEND_OPTION, OUTPUT_OPTION, output_folder, workplace
+from repro.cli.options import BACKEND_OPTION, output_folder, workplace
 from repro.cli.project import find_project
 from repro.cli.reports import write_file
 from repro.model import hunt as hunts
+from repro.model.errors import InvalidInput
 from repro.model.hunt import Hunt
-from repro.pipeline.hunting import Terms, hunt_recipe
+from repro.pipeline.hunting import CommandPlace, Terms, hunt_command, hunt_recipe
 from repro.report import hunt as text
 from repro.report import hunt_page
-from repro.sandbox.backend import choose
+from repro.sandbox.backend import Backend, choose
 from repro.system.memory import available
 from repro.system.pool import processors
 
+_COMMAND = "repro.hunt.command"
+_EPOCH = 1_700_000_000
 _BUILD = 3 << 30  # bytes of memory that one build may want
 
 
-@click.command("hunt")
-@click.argument("recipe")
+class _Hunt(click.Command):
+    """A command whose arguments after `--` are another command, with options of its own."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--" in args:
+            at = args.index("--")
+            ctx.meta[_COMMAND] = args[at + 1 :]
+            args = args[:at]
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return ["[OPTIONS]", "RECIPE | -- COMMAND..."]
+
+
+@click.command("hunt", cls=_Hunt)
+@click.argument("recipe", required=False)
 @click.option(
     "--vary",
     "factors",
@@ -46,14 +64,44 @@ _BUILD = 3 << 30  # bytes of memory that one build may want
 @click.option(
     "--jobs", type=click.IntRange(1, 64), metavar="N", help="How many builds run at a time.  [default: by cores]"
 )
-@OUTPUT_OPTION
+@click.option(
+    "--workdir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=".",
+    metavar="DIR",
+    help="The folder that COMMAND runs in a copy of.  [default: this one]",
+)
+@click.option(
+    "--artifact",
+    "patterns",
+    multiple=True,
+    metavar="GLOB",
+    help="What COMMAND makes, from that folder on; may be given several times.  [default: all that is new or changed]",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=1800,
+    show_default=True,
+    metavar="SECONDS",
+    help="The longest that COMMAND may take.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write to.  [default: out/hunt-RECIPE, or out/hunt-COMMAND]",
+)
 @BACKEND_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Write the result (repro/hunt/v1) on standard output.")
 @pass_context
 def command(
     context: Context,
     *,
-    recipe: str,
+    recipe: str | None,
+    workdir: Path,
+    patterns: tuple[str, ...],
+    timeout: float,
     factors: tuple[str, ...],
     whole: bool,
     extra: int,
@@ -62,28 +110,52 @@ def command(
     backend: str,
     as_json: bool,
 ) -> int:
-    """Find out which factor of its surroundings diverges which file of RECIPE.
+    """Find out which factor of its surroundings diverges which file of RECIPE, or of what COMMAND makes.
 
     For N factors a handful of builds does: in each of them several factors are varied together, each factor in
     another set of builds, and from the builds in which a file came out differently follows which factor did it.
-    The baseline is built twice, so that what differs by itself is told apart. Builds are kept: a hunt that was
-    ended goes on where it was. Exits 0 where nothing diverges, 1 where something does.
+    The baseline is built twice, so that what differs by itself is told apart. Exits 0 where nothing diverges, 1
+    where something does.
+
+    A recipe's builds are kept: a hunt that was ended goes on where it was. A command runs in a copy of its folder,
+    with this host's programs, without a network, as root of a namespace of its own.
 
     \b
     Examples:
       repro hunt unstable
       repro hunt minimal --vary umask --vary timezone=Asia/Tokyo --vary locale
+      repro hunt -- make
+      repro hunt --artifact 'dist/*.whl' -- python3 -m build --no-isolation
     """
-    loaded = pipeline.load(find_project(), recipe)
-    lock = pipeline.read_lock(loaded)
+    argv: list[str] = click.get_current_context().meta.get(_COMMAND, [])
+    if bool(recipe) == bool(argv):
+        raise click.UsageError("name a RECIPE, or a COMMAND behind --, and not both")
     values = parsed_factors(factors) or dict.fromkeys(pipeline.usual_factors())
     terms = Terms(tuple(values), values, jobs or _jobs(), extra)
-    place = workplace(context)
-    with output_folder(output, f"hunt-{recipe}") as folder:
-        pipeline.fetch(loaded, lock, place)
-        found = hunt_recipe(loaded, lock, place, folder, terms, backend=choose(backend), whole=whole)
+    with output_folder(output, f"hunt-{recipe or Path(argv[0]).name}") as folder:
+        if recipe:
+            found = _recipe(context, recipe, folder, terms, choose(backend), whole)
+        else:
+            place = CommandPlace(choose(backend), timeout, _epoch(), context.observer)
+            found = hunt_command(argv, workdir, patterns, folder, terms, place)
         _write(found, folder)
     return _show(found, folder, as_json)
+
+
+def _recipe(context: Context, name: str, folder: Path, terms: Terms, backend: Backend, whole: bool) -> Hunt:
+    loaded = pipeline.load(find_project(), name)
+    lock = pipeline.read_lock(loaded)
+    place = workplace(context)
+    pipeline.fetch(loaded, lock, place)
+    return hunt_recipe(loaded, lock, place, folder, terms, backend=backend, whole=whole)
+
+
+def _epoch() -> int:
+    """SOURCE_DATE_EPOCH as it is set, else a day that is over. Raises InvalidInput."""
+    value = os.environ.get("SOURCE_DATE_EPOCH", str(_EPOCH))
+    if not value.isdecimal() or len(value) > 10:
+        raise InvalidInput(f"SOURCE_DATE_EPOCH is {value!r}", hint="it is a number of seconds since 1970")
+    return int(value)
 
 
 def _jobs() -> int:

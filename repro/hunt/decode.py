@@ -1,5 +1,7 @@
 """What the builds say of one file: which factors explain that it came out as it did, and how surely.
 
+One factor that is the only explanation is certain; several, or chance, only once a build with all others bore it out.
+
 A hypothesis is a set of factors. It is *firm* where the file is a function of those factors alone: builds that agree
 in them agree in the file. It is *loose* where the file is the same whenever none of them is varied, and anything
 otherwise: a factor that lets chance in. Fewer factors explain better than more, and firm better than loose; every
@@ -56,8 +58,16 @@ def explain(outcomes: Sequence[str], settings: Sequence[Setting]) -> Explained |
     best = tuple(each for each in found if each.cost == least)
     if len(best) > 1:
         return Explained(best, OPEN)
-    doubt = best[0].loose or any(each.cost <= least + _NEAR for each in found[1:])
-    return Explained(best, LIKELY if doubt else CERTAIN)
+    alone = len(best[0].factors) == 1 and not best[0].loose
+    near = any(each.cost <= least + _NEAR for each in found[1:])
+    certain = not near and (alone or proof(best[0].factors, settings) in settings)
+    return Explained(best, CERTAIN if certain else LIKELY)
+
+
+def proof(factors: Setting, settings: Sequence[Setting]) -> Setting:
+    """The build that refutes best that `factors` alone are behind something: every other one is varied in it, and the
+    file must come out as in the baseline."""
+    return frozenset[str]().union(*settings) - factors
 
 
 def _by_chance(outcomes: Sequence[str], settings: Sequence[Setting]) -> bool:

@@ -20,14 +20,14 @@ _STREAM = "stream"
 _DEPTH = 8
 
 
-def observe(path: Path, scratch: Path, *, times: bool = True) -> dict[Key, str]:
+def observe(path: Path, scratch: Path) -> dict[Key, str]:
     """The values of everything in the file at `path`, by location and aspect; `scratch` is a folder for what is large.
 
-    `times`: whether the times of members count. Raises Inconclusive where it cannot be read, OSError.
+    Raises Inconclusive where it cannot be read, OSError.
     """
     with open(path, "rb") as stream:
         view = content.mapped(stream)
-    walk = _Walk(Budget(Limits()), scratch, times)
+    walk = _Walk(Budget(Limits()), scratch)
     container = walk.opened(view)
     if container is None:
         return {((), "content"): content.sha256(view)}
@@ -36,9 +36,9 @@ def observe(path: Path, scratch: Path, *, times: bool = True) -> dict[Key, str]:
 
 
 class _Walk:
-    def __init__(self, budget: Budget, scratch: Path, times: bool) -> None:
+    def __init__(self, budget: Budget, scratch: Path) -> None:
         self.found: dict[Key, str] = {}
-        self._budget, self._scratch, self._times = budget, scratch, times
+        self._budget, self._scratch = budget, scratch
 
     def opened(self, view: memoryview) -> Container | None:
         """The container of members in `view`, also behind a compression; None where there is none."""
@@ -72,7 +72,7 @@ class _Walk:
 
     def _member(self, place: tuple[str, ...], member: Member, depth: int) -> None:
         for aspect, said in facts.properties(member).items():
-            if said and (self._times or aspect != "mtime"):
+            if said:
                 self.found[place, aspect] = json.dumps(said, sort_keys=True, default=str)
         if member.content is None:
             return

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from repro.hunt.codes import Setting, first_round
-from repro.hunt.decode import Explained, Hypothesis, expected, explain
+from repro.hunt.decode import Explained, Hypothesis, expected, explain, proof
 from repro.model.errors import BuildFailed
-from repro.model.hunt import OPEN
+from repro.model.hunt import LIKELY, OPEN
 
 Key = tuple[tuple[str, ...], str]  # location and aspect
 Outcome = Mapping[Key, str]  # what a build gave; a key is missing where there is no such file
@@ -114,21 +114,26 @@ def _without_refused(hunted: Hunted, run: Run) -> None:
 
 
 def _telling(hunted: Hunted, most: int) -> list[Setting]:
-    """Up to `most` settings not built yet under which what is open would come out differently, the best first."""
+    """Up to `most` settings not built yet that tell more: under which what is open would come out differently, the
+    best first; then those that prove what is likely."""
     cases: Counter[tuple[tuple[str, ...], tuple[Hypothesis, ...]]] = Counter()
+    proofs: Counter[Setting] = Counter()
     unexplained = False
     for _, outcomes, found in hunted.explained():
         if found.confidence == OPEN and found.best:
             cases[_names(outcomes), found.best] += 1
+        elif found.confidence == LIKELY:
+            proofs[proof(found.best[0].factors, hunted.settings)] += 1
         unexplained = unexplained or not found.best
     made = set(hunted.settings)
     candidates = {setting for _, best in cases for setting in _candidates(best)} - made
     rated = sorted((_left(setting, cases, hunted.settings), sorted(setting)) for setting in candidates)
     before = sum(len(best) * number for (_, best), number in cases.items())
-    chosen = [frozenset(setting) for left, setting in rated if left < before][:most]
+    chosen = [frozenset(setting) for left, setting in rated if left < before]
+    chosen += [setting for setting, _ in proofs.most_common() if setting not in made]
     if not chosen and unexplained and hunted.settings.count(frozenset()) == 2:
         return [frozenset()]  # perhaps it differs by itself, and did not by chance
-    return chosen
+    return list(dict.fromkeys(chosen))[:most]
 
 
 def _candidates(best: Sequence[Hypothesis]) -> Iterator[Setting]:

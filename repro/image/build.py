@@ -29,7 +29,7 @@ ISO = "image.iso"
 _PRELOAD = (toolchain.MODULE, toolchain.UNPACK, root.MODULE, root.NORMALIZE)
 _LABELS = {"root": "root file system", "squashfs": "squashfs", "iso": "ISO image"}
 _OUTPUTS = {"root": ("root.tar", "vmlinuz", "initrd.img"), "squashfs": (squash.NAME,), "iso": (ISO,)}
-_PIDS = 7919  # by how many process ids a repeated build is ahead: those that reach the bits are told apart
+PIDS = 7919  # by how many process ids a repeated build is ahead: those that reach the bits are told apart
 _NORMALIZED = "normalized.json"  # kept with every stage, so that the last one alone tells all
 
 
@@ -117,7 +117,7 @@ def _workshop(
         timeout=order.recipe.timeout,
         size=order.recipe.scratch,
         fuse=environment.directory_order != "native",
-        last_pid=_PIDS * order.repeat,
+        last_pid=PIDS * order.repeat,
     ) as session:
         toolchain.install(session, order.lock.toolchain, _opener(store), observer)
         yield session

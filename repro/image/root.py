@@ -14,6 +14,7 @@ from typing import IO
 from repro.image.order import Order, TreeFile
 from repro.model.errors import BuildFailed
 from repro.model.lock import LockedPackage
+from repro.sandbox import disorder
 from repro.sandbox.environment import LOCALES, NATIVE, UEFI
 from repro.sandbox.session import Session
 from repro.sandbox.toolchain import FAKEROOT, FAKETIME, PRELOAD, preloads
@@ -24,12 +25,6 @@ OUTPUT = "/output"
 LAYING = "/overlay-file"
 MODULE = "repro.image.root_inside"
 NORMALIZE = "repro.image.normalize"
-# disorderfs' options; unasked it reverses
-ORDERS = {
-    "reverse": ("--reverse-dirents=yes",),
-    "shuffle": ("--reverse-dirents=no", "--shuffle-dirents=yes"),
-    "sorted": ("--reverse-dirents=no", "--sort-dirents=yes"),
-}
 _FIRMWARE = "/sys/firmware/efi"
 
 # While packages are configured update-initramfs does nothing: it would run twice, each time two thirds of the rest.
@@ -120,12 +115,7 @@ def _ordered_view(session: Session, root: str) -> str:
     if session.environment.directory_order == NATIVE:
         return root
     view = f"{root}-{session.environment.directory_order}"
-    session.call(TOOLCHAIN, "make_folder", path=view)
-    users = f"--multi-user={'no' if session.backend.fake else 'yes'}"  # needs setgroups, which a single id has not
-    session.daemon(
-        ["disorderfs", users, "-f", *ORDERS[session.environment.directory_order], root, view], privileged=True
-    )
-    session.call(MODULE, "wait_for_mount", path=view)
+    disorder.view(session, root, view, session.environment.directory_order)
     return view
 
 

@@ -7,7 +7,6 @@ import glob
 import os
 import re
 import shutil
-import time
 
 from repro.sandbox.toolchain_inside import place
 
@@ -21,15 +20,6 @@ def prepare(tree: str, libraries: list[str], locales: str) -> None:
         place(tree + library, library)
     if os.path.exists(locales):
         shutil.copytree(locales, tree + locales)
-
-
-def wait_for_mount(path: str, seconds: float = 10) -> None:
-    """Return once something is mounted at `path`. Raises TimeoutError where nothing comes."""
-    deadline = time.monotonic() + seconds
-    while not os.path.ismount(path):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"nothing was mounted at {path}")
-        time.sleep(0.02)
 
 
 def installed() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from pathlib import Path
 from repro.hunt.observe import observe
 from repro.hunt.result import WHOLE, result
 from repro.hunt.search import Experiment, Hunted, Outcome, hunt
-from repro.image.build import Built
+from repro.image.build import PIDS, Built
 from repro.image.build import build as build_image
 from repro.image.order import Order
 from repro.model.errors import BuildFailed, InvalidInput
@@ -18,6 +19,7 @@ from repro.model.hunt import Hunt
 from repro.model.lock import Lock
 from repro.pipeline.building import image_order
 from repro.pipeline.loading import Loaded, Workplace
+from repro.sandbox import lent
 from repro.sandbox.backend import Backend, choose
 from repro.sandbox.environment import Environment
 from repro.sandbox.variations import VARIATIONS, experiment, known
@@ -64,6 +66,53 @@ def hunt_recipe(
     skipped = {name: why for name in terms.factors if (why := known(name).missing())}
     recipe = _Recipe(image_order(loaded, lock, place.store), place, folder, terms.values, backend, whole)
     return _hunted(loaded.recipe.name, terms, skipped, recipe.make, place.observer)
+
+
+def hunt_command(
+    argv: Sequence[str], source: Path, patterns: Sequence[str], folder: Path, terms: Terms, place: CommandPlace
+) -> Hunt:
+    """Which factors diverge which of the files that `argv` makes in a copy of the folder `source`.
+
+    `patterns` name those files; without them it is all that the command makes or changes. Logs go to `folder`.
+    Raises BuildFailed where the command fails in the baseline already, InvalidInput.
+    """
+    skipped = {name: why for name in terms.factors if (why := known(name).missing() or lent.missing(name))}
+    with scratch("repro-hunt-") as inside:
+        archive = inside / "source.tar"
+        _pack(source, archive, folder)
+        command = _Command(
+            tuple(argv), source.resolve().name or "source", archive, tuple(patterns), folder, terms.values, place
+        )
+        return _hunted(" ".join(argv), terms, skipped, command.make, place.observer)
+
+
+@dataclass(frozen=True)
+class CommandPlace:
+    """How a command is run: `backend`, at most `timeout` seconds, as of `epoch` (SOURCE_DATE_EPOCH)."""
+
+    backend: Backend
+    timeout: float
+    epoch: int
+    observer: Observer
+
+
+def _pack(source: Path, archive: Path, without: Path) -> None:
+    """Write the folder `source` to the tar `archive`, but for `without`. Raises InvalidInput."""
+    left_out = without.resolve()
+
+    def wanted(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        there = (source / entry.name).resolve() if not entry.issym() else None
+        return (
+            None
+            if there == left_out or not (entry.isreg() or entry.isdir() or entry.issym() or entry.islnk())
+            else entry
+        )
+
+    try:
+        with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
+            tar.add(source, arcname=".", filter=wanted)
+    except OSError as error:
+        raise InvalidInput(f"{error.filename or source}: {error.strerror}") from error
 
 
 def _hunted(subject: str, terms: Terms, skipped: Mapping[str, str], make: Make, observer: Observer) -> Hunt:
@@ -169,3 +218,29 @@ def _later(environment: Environment) -> Environment:
     """`environment` as far as the stages after the root tree can see it."""
     plain = Environment(environment.source_date_epoch)
     return replace(environment, **{name: getattr(plain, name) for name in _TREE_ONLY})
+
+
+@dataclass(frozen=True)
+class _Command:
+    argv: tuple[str, ...]
+    name: str
+    source: Path
+    patterns: tuple[str, ...]
+    folder: Path
+    values: Mapping[str, str | None]
+    place: CommandPlace
+
+    def make(self, each: Experiment, folder: Path) -> Made:
+        """What the command makes in one room of its own."""
+        environment = lent.settled(experiment(Environment(self.place.epoch), each.setting, self.values))
+        made = folder / "made.tar"
+        with (
+            open(self.folder / f"{each.name}.log", "wb") as log,
+            open(self.source, "rb") as source,
+            open(made, "wb") as target,
+            lent.open_room(
+                environment, self.place.backend, log=log, timeout=self.place.timeout, last_pid=PIDS * each.repeat
+            ) as room,
+        ):
+            room.run(source, self.name, self.argv, self.patterns, target)
+        return Made(observe(made, folder), False)

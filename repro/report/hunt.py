@@ -9,6 +9,7 @@ from repro.model.text import printable
 from repro.report.layout import fit, table, wrap
 
 _ROWS = 200  # files; the rest is in the JSON
+_ALTERNATIVES = 3  # that are spelled out
 _CAUSE = {CHANCE: "differs by itself", UNEXPLAINED: "unexplained"}
 
 
@@ -22,6 +23,8 @@ def cause(each: Attribution) -> str:
     if each.how in _CAUSE:
         return _CAUSE[each.how]
     sets = (each.factors, *each.alternatives)
+    if len(sets) > _ALTERNATIVES:
+        return f"one of {len(sets)} explanations"
     said = " or ".join(" + ".join(factors) or "by itself" for factors in sets)
     return f"{said} (at random)" if each.how == LOOSE else said
 
@@ -61,7 +64,7 @@ def _totals(hunt: Hunt) -> Iterator[str]:
     """How many files each factor reaches."""
     files: dict[str, set[tuple[str, ...]]] = {}
     for each in hunt.attributions:
-        for name in each.factors or (cause(each),):
+        for name in (each.factors or (cause(each),)) if each.confidence != OPEN else ():
             files.setdefault(name, set()).add(each.location)
     for name, places in sorted(files.items(), key=lambda item: (-len(item[1]), item[0])):
         what = f" ({hunt.factors[name]})" if name in hunt.factors else ""

@@ -11,7 +11,8 @@ from repro.report.hunt import cause
 from repro.report.parts import part, source
 
 _FILES = 2000
-_SIDE, _ROW, _NAME = 26, 20, 460  # pixels: a column of factors, a row, the names of files
+_SIDE, _ROW = 26, 20  # pixels: a column of factors, a row
+_LONGEST, _LETTER = 64, 7.3  # letters of a file's name that are shown, pixels of one
 _HEAD = 120  # above the rows, for the names of factors
 _CHANCE = "by itself"
 
@@ -59,10 +60,12 @@ def _picture(hunt: Hunt) -> str:
     if not located:
         return "<p>Nothing diverges.</p>"
     columns = _columns(hunt)
-    width, height = _NAME + _SIDE * len(columns) + _HEAD, _HEAD + _ROW * len(located) + 8
-    marks = [_column(name, number, height) for number, name in enumerate(columns)]
+    names = [_shown(place) for place, _ in located]
+    left = round(_LETTER * max(map(len, names))) + 20
+    width, height = left + _SIDE * len(columns) + _HEAD, _HEAD + _ROW * len(located) + 8
+    marks = [_column(name, left + _SIDE * number + _SIDE // 2, height) for number, name in enumerate(columns)]
     for row, (place, found) in enumerate(located):
-        marks += _row(" → ".join(place) or "the artifact itself", found, row, columns)
+        marks += _row(place, found, (left, _HEAD + _ROW * row + _ROW // 2), columns)
     label = f"{len(located)} files by {len(columns)} factors"
     return (
         f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-label="{label}">'
@@ -70,25 +73,33 @@ def _picture(hunt: Hunt) -> str:
     )
 
 
-def _column(name: str, number: int, height: int) -> str:
-    x = _NAME + _SIDE * number + _SIDE // 2
+def _named(place: tuple[str, ...]) -> str:
+    return " → ".join(place) or "the artifact itself"
+
+
+def _shown(place: tuple[str, ...]) -> str:
+    name = printable(_named(place))
+    return name if len(name) <= _LONGEST else f"{name[:20]}…{name[21 - _LONGEST :]}"
+
+
+def _column(name: str, x: int, height: int) -> str:
     return (
         f'<line class="rule" x1="{x}" y1="{_HEAD}" x2="{x}" y2="{height}"/>'
         f'<text class="factor" transform="translate({x + 4} {_HEAD - 8}) rotate(-50)">{_text(name)}</text>'
     )
 
 
-def _row(name: str, found: list[Attribution], row: int, columns: list[str]) -> list[str]:
-    y = _HEAD + _ROW * row + _ROW // 2
-    shown = name if len(name) <= 64 else f"{name[:20]}…{name[-43:]}"
-    marks = [f'<text class="file" x="{_NAME - 10}" y="{y + 4}">{_text(shown)}<title>{_text(name)}</title></text>']
+def _row(place: tuple[str, ...], found: list[Attribution], at: tuple[int, int], columns: list[str]) -> list[str]:
+    left, y = at
+    title = f"<title>{_text(_named(place))}</title>"
+    marks = [f'<text class="file" x="{left - 10}" y="{y + 4}">{escape(_shown(place))}{title}</text>']
     for number, column in enumerate(columns):
         reaching = [each for each in found if column in _reached(each)]
         if reaching:
             kind = "sure" if any(each.confidence == CERTAIN for each in reaching) else "likely"
             kind = "open" if all(each.confidence == OPEN for each in reaching) else kind
             said = "; ".join(f"{each.aspect}: {cause(each)}, {each.confidence}" for each in reaching)
-            x = _NAME + _SIDE * number + _SIDE // 2
+            x = left + _SIDE * number + _SIDE // 2
             marks.append(f'<circle class="{kind}" cx="{x}" cy="{y}" r="6"><title>{_text(said)}</title></circle>')
     return marks
 

@@ -88,6 +88,8 @@ def make_root(config: dict[str, Any]) -> None:
     os.umask(0o022)
     for folder in ("proc", "dev", "old", "sys"):
         os.mkdir(f"{new}/{folder}")
+    for folder in config["lend"]:
+        _show_host(folder, new + folder)
     device_folder(f"{new}/dev", "/dev", DEVICES)
     if config["fuse"]:
         own = f"{_LENT}/fuse"
@@ -117,6 +119,16 @@ def device_folder(folder: str, source: str, names: tuple[str, ...]) -> None:
     kernel.mount("tmpfs", folder, "tmpfs", kernel.MS_NOSUID | kernel.MS_NOEXEC, "mode=755,size=64k,uid=0,gid=0")
     for name in names:
         _bind(f"{source}/{name}", f"{folder}/{name}")
+
+
+def _show_host(folder: str, target: str) -> None:
+    """Show `folder` of the host at `target`, read-only, or a link as it is; nothing where the host has it not."""
+    if os.path.islink(folder):
+        os.symlink(os.readlink(folder), target)
+    elif os.path.isdir(folder):
+        os.makedirs(target)
+        kernel.mount(folder, target, flags=kernel.MS_BIND | kernel.MS_REC)
+        kernel.make_readonly(target)
 
 
 def _bind(source: str, target: str) -> None:

@@ -80,7 +80,7 @@ class Environment:
             "USER": self.user,
             **self._language(),
             **self._jobs(),
-            **({"PERL_HASH_SEED": self.hash_seed, "PYTHONHASHSEED": self.hash_seed} if self.hash_seed else {}),
+            **self._seeds(),
             **dict(self.extra),
         }
 
@@ -96,6 +96,12 @@ class Environment:
         jobs = str(self.parallelism)
         said = {"DEB_BUILD_OPTIONS": f"parallel={jobs}", "MAKEFLAGS": f"-j{jobs}"}
         return said | {"CMAKE_BUILD_PARALLEL_LEVEL": jobs}
+
+    def _seeds(self) -> dict[str, str]:
+        if not self.hash_seed:
+            return {}
+        # without the last one Perl still changes the order as keys are added, by what lies in memory
+        return {"PYTHONHASHSEED": self.hash_seed, "PERL_HASH_SEED": self.hash_seed, "PERL_PERTURB_KEYS": "0"}
 
     def flags(self) -> list[str]:
         """The flags of the execution domain (keys of `kernel.PERSONALITIES`)."""

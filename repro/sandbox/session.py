@@ -185,7 +185,7 @@ class Session:
             raise BuildFailed(f"in the sandbox: {printable(text)}", hint=full)
         return answer["ok"]
 
-    def _start(self, *, size: int, fuse: bool, last_pid: int) -> None:
+    def _start(self, *, size: int, fuse: bool, last_pid: int, lend: Sequence[str]) -> None:
         here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control = here
         # where we find our libraries, so does the agent, whatever kind of installation this is
@@ -209,6 +209,7 @@ class Session:
             "size": size,
             "fuse": fuse,
             "last_pid": last_pid,
+            "lend": list(lend),
             "owner": [self.backend.uids[0], self.backend.gids[0]],
             **{
                 name: getattr(self.environment, name)
@@ -245,16 +246,18 @@ def open_session(
     size: int = 8 << 30,
     fuse: bool = False,
     last_pid: int = 0,
+    lend: Sequence[str] = (),
 ) -> Iterator[Session]:
-    """A new, empty sandbox: a root of at most `size` bytes in memory, no network, nothing of the host.
+    """A new, empty sandbox: a root of at most `size` bytes in memory, no network, nothing of the host unasked.
 
     `log` gets everything that programs write; `preload` names modules whose functions `Session.call` may use;
     `timeout` in seconds holds for each program; `fuse` lends /dev/fuse; process ids inside begin after `last_pid`.
+    `lend` names folders of the host that are there, read-only; the root is empty otherwise.
     Raises BuildFailed where the host does not allow it.
     """
     session = Session(environment, backend, timeout, log, preload=list(preload))
     try:
-        session._start(size=size, fuse=fuse, last_pid=last_pid)
+        session._start(size=size, fuse=fuse, last_pid=last_pid, lend=lend)
         yield session
     finally:
         session._stop()

@@ -69,7 +69,7 @@ def install(
                 session.unpack(stream, "/")
             task.advance()
     session.call(MODULE, "finish", absent=_ABSENT, links=_LINKS, libraries=_LIBRARIES)
-    _compile_locale(session)
+    compile_locale(session)
     if session.backend.fake:
         session.daemon(["faked-sysv", "--foreground", "--key", str(_FAKEROOT_KEY)])
 
@@ -81,13 +81,21 @@ def preloads(session: Session) -> dict[str, str]:
     if session.backend.fake:
         libraries.append(FAKEROOT)
         variables |= {"FAKEROOTKEY": str(_FAKEROOT_KEY), "FAKEROOTDONTTRYCHOWN": "1"}
-    if clock := _clock(session.environment, session.opened):
+    faked = clock(session)
+    if faked:
         libraries.append(FAKETIME)
-        variables |= {**clock, "FAKETIME_DISABLE_SHM": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1"}
-    return variables | ({"LD_PRELOAD": " ".join(libraries)} if libraries else {})
+    return variables | faked | ({"LD_PRELOAD": " ".join(libraries)} if libraries else {})
 
 
-def _clock(environment: Environment, opened: float) -> dict[str, str]:
+def clock(session: Session) -> dict[str, str]:
+    """The variables that preload libfaketime and tell it the time of the session's environment; none where the host's
+    clock is the right one."""
+    told = _time(session.environment, session.opened)
+    quiet = {"FAKETIME_DISABLE_SHM": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1"}
+    return {**told, **quiet, "LD_PRELOAD": FAKETIME} if told else {}
+
+
+def _time(environment: Environment, opened: float) -> dict[str, str]:
     """libfaketime's variables for the clock of `environment` in a sandbox that was opened at `opened` (seconds since
     1970); none where the host's clock is the right one."""
     start = environment.source_date_epoch + environment.clock_shift
@@ -97,7 +105,9 @@ def _clock(environment: Environment, opened: float) -> dict[str, str]:
     return {"FAKETIME": f"{shift:+d}"} if shift else {}
 
 
-def _compile_locale(session: Session) -> None:
+def compile_locale(session: Session) -> None:
+    """Compile the locale of the session's environment, where libc does not bring it along. Raises BuildFailed,
+    InvalidInput."""
     name = session.environment.locale
     if name in BUILTIN_LOCALES:
         return

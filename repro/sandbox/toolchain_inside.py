@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import time
 
 
 def finish(absent: list[str], links: dict[str, str], libraries: dict[str, str]) -> None:
@@ -33,6 +34,15 @@ def place(copy: str, library: str) -> None:
 
 def make_folder(path: str) -> None:
     os.makedirs(path, 0o755)
+
+
+def wait_for_mount(path: str, seconds: float = 10) -> None:
+    """Return once something is mounted at `path`. Raises TimeoutError where nothing comes."""
+    deadline = time.monotonic() + seconds
+    while not os.path.ismount(path):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nothing was mounted at {path}")
+        time.sleep(0.02)
 
 
 def charmap(locale: str) -> str:

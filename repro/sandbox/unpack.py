@@ -46,6 +46,18 @@ def unpack_deb(descriptor: int, folder: str) -> int:
     raise ValueError("no data.tar member: not a Debian package")
 
 
+def unpack_tar(path: str, folder: str) -> int:
+    """Extract the tar at `path` below `folder`, as `unpack_deb` does. Raises ArchiveError."""
+    os.chdir(folder)
+    try:
+        names: list[str] = []
+        with libarchive.file_reader(path) as files:
+            extract.extract_entries(_counted(files, names), _FLAGS)
+        return len(names)
+    finally:
+        os.chdir("/")
+
+
 def _extract(data: bytes) -> int:
     names: list[str] = []
     with libarchive.memory_reader(data) as files:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from repro.image.root import ORDERS
 from repro.model.errors import InvalidInput
+from repro.sandbox.disorder import ORDERS
 from repro.sandbox.environment import Environment
 from repro.sandbox.variations import VARIATIONS, vary
 from tests.sandbox.world import LIGHT, STRANGE, Factory, Sandbox, minimal_lock
@@ -136,8 +136,8 @@ def test_shifted_time_leaves_the_times_of_files_alone(factory: Factory) -> None:
 def test_a_clock_that_stands_and_one_that_moves(factory: Factory) -> None:
     epoch = minimal_lock().source_date_epoch
     script = "for n in 1 2; do date +%s.%N; perl -e 'select undef, undef, undef, 1.1'; done"
-    with factory(only=LIGHT, factors={"time": "still"}) as sandbox:
-        shown = sandbox.run(["/bin/sh", "-c", script], env={**sandbox.preloads(), "TZ": "Asia/Tokyo"}).output.split()
+    with factory(only=LIGHT, factors={"time": "still", "timezone": "Asia/Tokyo"}) as sandbox:
+        shown = sandbox.run(["/bin/sh", "-c", script], env=sandbox.preloads()).output.split()
         assert shown == [f"{epoch}.000000000"] * 2
     with factory(only=LIGHT, factors={"time": "moving"}) as sandbox:
         first, second = sandbox.run(["/bin/sh", "-c", script], env=sandbox.preloads()).output.split()
@@ -211,7 +211,7 @@ def mount(sandbox: Sandbox, order: str) -> None:
     if reason := sandbox.unavailable("directory_order"):
         pytest.skip(f"host: {reason}")
     sandbox.daemon(argv, privileged=True)
-    sandbox.call("repro.image.root_inside", "wait_for_mount", path="/two")
+    sandbox.call("repro.sandbox.toolchain_inside", "wait_for_mount", path="/two")
 
 
 # --- what can be varied, without a sandbox ---

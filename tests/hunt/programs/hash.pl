@@ -1,0 +1,2 @@
+my %seen = map { $_ => 1 } "a" .. "z";
+print join(" ", keys %seen), "\n";

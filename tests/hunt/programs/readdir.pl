@@ -1,0 +1,2 @@
+opendir(my $folder, "listed") or die;
+print "$_\n" for readdir($folder);

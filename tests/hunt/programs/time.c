@@ -1,0 +1,4 @@
+#include <stdio.h>
+#include <time.h>
+
+int main(void) { printf("%ld\n", (long)time(NULL)); }
