@@ -10,7 +10,7 @@ import click
 from repro import pipeline
 from repro.cli.context import Context, pass_context
 from repro.cli.factors import parsed_factors
-from repro.cli.options import BACKEND_OPTION, OUTPUT_OPTION, output_folder, workplace
+from repro.cli.options import BACKEND_OPTION, OUTPUT_OPTION, WITHOUT_OPTION, output_folder, workplace
 from repro.cli.project import find_project
 from repro.cli.reports import write_file
 from repro.cli.results import clear_results
@@ -32,6 +32,7 @@ from repro.sandbox.variations import VARIATIONS, vary
     metavar="FACTOR[=VALUE]",
     help=f"Change one factor of the environment; may be given several times. Factors: {', '.join(VARIATIONS)}.",
 )
+@WITHOUT_OPTION
 @click.option("--no-cache", is_flag=True, help="Do every stage anew, and keep none.")
 @click.option("--json", "as_json", is_flag=True, help="Write the build record on standard output.")
 @pass_context
@@ -41,6 +42,7 @@ def command(
     output: Path | None,
     backend: str,
     factors: tuple[str, ...],
+    without: frozenset[str],
     no_cache: bool,
     as_json: bool,
 ) -> int:
@@ -59,7 +61,7 @@ def command(
     with output_folder(output, recipe) as folder:
         pipeline.fetch(loaded, lock, place)
         built = pipeline.build(
-            loaded, lock, place, folder, backend=chosen, environment=environment, cached=not no_cache
+            loaded, lock, place, folder, backend=chosen, environment=environment, cached=not no_cache, without=without
         )
         clear_results(folder)
         write_file(folder / records.FILE, records.encode(built.record))

@@ -11,7 +11,7 @@ import click
 from repro import pipeline
 from repro.cli.context import Context, pass_context
 from repro.cli.factors import parsed_factors
-from repro.cli.options import BACKEND_OPTION, output_folder, workplace
+from repro.cli.options import BACKEND_OPTION, WITHOUT_OPTION, output_folder, workplace
 from repro.cli.project import find_project
 from repro.cli.reports import write_file
 from repro.model import hunt as hunts
@@ -52,6 +52,7 @@ class _Hunt(click.Command):
     metavar="FACTOR[=VALUE]",
     help="Try only this; may be given several times.  [default: all that work here but backend]",
 )
+@WITHOUT_OPTION
 @click.option("--whole", is_flag=True, help="Look at the artifact, not at the root tree alone: with compression.")
 @click.option(
     "--extra",
@@ -103,6 +104,7 @@ def command(
     patterns: tuple[str, ...],
     timeout: float,
     factors: tuple[str, ...],
+    without: frozenset[str],
     whole: bool,
     extra: int,
     jobs: int | None,
@@ -131,7 +133,7 @@ def command(
     if bool(recipe) == bool(argv):
         raise click.UsageError("name a RECIPE, or a COMMAND behind --, and not both")
     values = parsed_factors(factors) or dict.fromkeys(pipeline.usual_factors())
-    terms = Terms(tuple(values), values, jobs or _jobs(), extra)
+    terms = Terms(tuple(values), values, jobs or _jobs(), extra, without)
     with output_folder(output, f"hunt-{recipe or Path(argv[0]).name}") as folder:
         if recipe:
             found = _recipe(context, recipe, folder, terms, choose(backend), whole)

@@ -35,6 +35,22 @@ OUTPUT_OPTION: Decorator = click.option(
 )
 
 
+def _normalizers(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> frozenset[str]:
+    from repro.image.steps import chosen  # noqa: PLC0415  (commands that build nothing do without that room)
+
+    return chosen(names)
+
+
+WITHOUT_OPTION: Decorator = click.option(
+    "--without-normalizer",
+    "without",
+    multiple=True,
+    callback=_normalizers,
+    metavar="NAME",
+    help="Switch a normalizer off, or `all`; may be given several times (docs/building.md has their names).",
+)
+
+
 def workplace(context: Context) -> Workplace:
     """The store, its sources and the observer, from the shared options. Nothing is removed from the store meanwhile."""
     store = Store(context.store_path)

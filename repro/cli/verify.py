@@ -27,7 +27,7 @@ from repro.cli.baseline import (
 )
 from repro.cli.context import Context, pass_context
 from repro.cli.exits import EXIT_INTERRUPTED
-from repro.cli.options import BACKEND_OPTION, OUTPUT_OPTION, output_folder, workplace
+from repro.cli.options import BACKEND_OPTION, OUTPUT_OPTION, WITHOUT_OPTION, output_folder, workplace
 from repro.cli.project import find_project
 from repro.cli.reports import REPORT_OPTION, show, write_all_reports, write_file
 from repro.cli.results import clear_results
@@ -54,6 +54,7 @@ class _Asked:
     against: str | None
     rebuilds: int | None
     factors: tuple[str, ...]
+    without: frozenset[str]
     deep: bool
     publish: bool
     policy: Path | None
@@ -93,6 +94,7 @@ class _Asked:
     help=f"Vary only this; may be given several times: {', '.join(pipeline.all_factors())}.  "
     "[default: all but backend]",
 )
+@WITHOUT_OPTION
 @click.option("--deep/--shallow", default=True, show_default=True, help="Have diffoscope explain what diverges.")
 @click.option("--publish", is_flag=True, help="When the rebuilds agree, write the result to reports/RECIPE.json.")
 @QUORUM_OPTION
@@ -132,6 +134,8 @@ def command(context: Context, /, recipes: tuple[str, ...], changed_since: str | 
 
 
 def _verify(context: Context, recipe: str, asked: _Asked) -> int:
+    if asked.publish and asked.without:
+        raise click.UsageError("what is built without a normalizer is not to be published")
     project = find_project()
     loaded = pipeline.load(project, recipe)
     # what is wrong with baseline, policy or key is said before anything is built
@@ -199,8 +203,9 @@ def _rebuilt(
         backend=backend,
         rebuilds=asked.rebuilds or 2,
         factors=asked.factors or pipeline.usual_factors(),
-        published=None if asked.publish else pipeline.read_published(project, loaded.recipe.name),
+        published=None if asked.publish or asked.without else pipeline.read_published(project, loaded.recipe.name),
         deep=asked.deep,
+        without=asked.without,
     )
 
 

@@ -59,7 +59,7 @@ def explain(outcomes: Sequence[str], settings: Sequence[Setting]) -> Explained |
     if len(best) > 1:
         return Explained(best, OPEN)
     alone = len(best[0].factors) == 1 and not best[0].loose
-    near = any(each.cost <= least + _NEAR for each in found[1:])
+    near = any(each.cost <= least + _NEAR and not each.factors > best[0].factors for each in found[1:])
     certain = not near and (alone or proof(best[0].factors, settings) in settings)
     return Explained(best, CERTAIN if certain else LIKELY)
 

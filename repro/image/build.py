@@ -15,6 +15,7 @@ from typing import IO
 
 from repro.image import iso, root, squash
 from repro.image.order import Order
+from repro.image.steps import SQUASHFS_TIME
 from repro.model.errors import Unavailable
 from repro.model.lock import LockedPackage
 from repro.model.record import StageRun
@@ -127,10 +128,11 @@ def _run(session: Session, order: Order, stage: str, store: Store, have: _Output
     if stage == "root":
         have.normalized = root.make_root(session, order, _opener(store))
     elif stage == "squashfs":
-        squash.make_squashfs(session, order.recipe.compression, order.recipe.compression_level)
+        dated = SQUASHFS_TIME.name not in order.without
+        squash.make_squashfs(session, order.recipe.compression, order.recipe.compression_level, dated=dated)
     else:
         manifest = "".join(f"{package.name} {package.version}\n" for package in order.lock.image)
-        iso.make_iso(session, order.recipe, manifest, ISO)
+        iso.make_iso(session, order.recipe, manifest, ISO, order.without)
 
 
 def _opener(store: Store) -> Callable[[LockedPackage], IO[bytes]]:

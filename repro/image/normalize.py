@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -146,10 +146,12 @@ NORMALIZERS = (
 )
 
 
-def normalize(epoch: int, apply: bool = True) -> dict[str, list[str]]:
-    """Run every normalizer on the tree at `/`, then clamp times to `epoch`: changed paths by normalizer's name."""
+def normalize(epoch: int, apply: bool = True, without: Sequence[str] = ()) -> dict[str, list[str]]:
+    """Run every normalizer but those `without` on the tree at `/`: changed paths by normalizer's name."""
     changed: dict[str, list[str]] = {}
     for normalizer in NORMALIZERS:
+        if normalizer.name in without:
+            continue
         for pattern in normalizer.patterns:
             # the deepest first, so that what a folder holds is reported before the folder goes
             for path in sorted(_matches(pattern), reverse=True):

@@ -36,7 +36,7 @@ class Order:
     """One image to build. `index` is the Packages file of exactly the image's packages.
 
     `repeat` tells builds apart that differ in nothing else, and are made each for itself; `until` is the last stage
-    that is wanted (empty: all that the recipe's outputs need).
+    that is wanted (empty: all that the recipe's outputs need). `without` names normalizers that are switched off.
     """
 
     recipe: Recipe
@@ -46,6 +46,7 @@ class Order:
     hooks: tuple[TreeFile, ...]
     repeat: int = 0
     until: str = ""
+    without: frozenset[str] = frozenset()
 
     @property
     def recipe_sha256(self) -> str:
@@ -74,6 +75,7 @@ class Order:
             "environment": environment.facts(),
             "program": program_digest(),
             **({"repeat": self.repeat} if self.repeat else {}),
+            **({"without": sorted(self.without)} if self.without else {}),
         }
         return {stage: _digest([stage, material]) for stage in self.stages}
 

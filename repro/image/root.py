@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import IO
 
 from repro.image.order import Order, TreeFile
+from repro.image.steps import CLAMPED_TIMES, MEMBER_ORDER
 from repro.model.errors import BuildFailed
 from repro.model.lock import LockedPackage
 from repro.sandbox import disorder
@@ -64,9 +65,10 @@ def make_root(session: Session, order: Order, opened: Callable[[LockedPackage], 
     finally:
         session.depopulate(view)
     session.call(MODULE, "tidy", root=view, preload=PRELOAD)
-    changed = session.call(NORMALIZE, "normalize", root=view, epoch=session.environment.source_date_epoch)
+    epoch, without = session.environment.source_date_epoch, sorted(order.without)
+    changed = session.call(NORMALIZE, "normalize", root=view, epoch=epoch, without=without)
     session.call(MODULE, "boot_files", tree=view, output=OUTPUT)
-    _pack(session, view)
+    _pack(session, view, order.without)
     assert isinstance(changed, dict)
     return changed
 
@@ -119,7 +121,7 @@ def _ordered_view(session: Session, root: str) -> str:
     return view
 
 
-def _pack(session: Session, root: str) -> None:
+def _pack(session: Session, root: str, without: frozenset[str]) -> None:
     epoch = session.environment.source_date_epoch
     session.run(
         [
@@ -128,9 +130,8 @@ def _pack(session: Session, root: str) -> None:
             f"--file={OUTPUT}/root.tar",
             "--format=pax",
             "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
-            "--sort=name",
-            f"--mtime=@{epoch}",
-            "--clamp-mtime",
+            *(() if MEMBER_ORDER.name in without else ("--sort=name",)),
+            *(() if CLAMPED_TIMES.name in without else (f"--mtime=@{epoch}", "--clamp-mtime")),
             "--numeric-owner",
             "--xattrs",
             "--xattrs-include=security.*",

@@ -11,14 +11,16 @@ from repro.sandbox.session import Session
 NAME = "filesystem.squashfs"
 
 
-def make_squashfs(session: Session, compression: str, level: int = 0) -> None:
-    """Write OUTPUT/filesystem.squashfs from OUTPUT/root.tar; `level` 0 leaves it to mksquashfs. Raises BuildFailed."""
+def make_squashfs(session: Session, compression: str, level: int = 0, *, dated: bool = True) -> None:
+    """Write OUTPUT/filesystem.squashfs from OUTPUT/root.tar; `level` 0 leaves it to mksquashfs;
+    `dated`: its own time is SOURCE_DATE_EPOCH. Raises BuildFailed."""
     epoch = session.environment.source_date_epoch
     # of a tar mksquashfs takes everything but the root's own entry: left alone, that would be writable by all
     root = ["-root-mode", "0755", "-root-uid", "0", "-root-gid", "0", "-root-time", str(epoch)]
     options = ["-tar", "-noappend", "-no-progress", "-quiet", "-exports", "-comp", compression, *root]
     if level:
         options += ["-Xcompression-level", str(level)]
-    script = 'source=$1; shift; exec mksquashfs - "$@" < "$source"'
+    unset = "" if dated else "unset SOURCE_DATE_EPOCH; "
+    script = unset + 'source=$1; shift; exec mksquashfs - "$@" < "$source"'
     arguments = [f"{OUTPUT}/root.tar", f"{OUTPUT}/{NAME}", *options]
     session.run(["/bin/sh", "-c", script, "sh", *arguments], what="mksquashfs")

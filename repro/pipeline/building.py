@@ -6,7 +6,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -49,14 +49,15 @@ def build(
     cached: bool,
     title: str = "build",
     logs: Path | None = None,
+    without: frozenset[str] = frozenset(),
 ) -> Rebuild:
     """Build `loaded` from `lock` into `folder`; what its programs say goes to `TITLE.log` in `logs` (or `folder`).
 
     `cached` lets stages come from and go to the store; where `environment` names a backend, that one is taken.
-    Raises BuildFailed, IntegrityFailure or Unavailable.
+    `without` names normalizers that are switched off. Raises BuildFailed, IntegrityFailure or Unavailable.
     """
     backend = choose(environment.backend) if environment.backend else backend
-    order = image_order(loaded, lock, place.store)
+    order = replace(image_order(loaded, lock, place.store), without=without)
     started = datetime.now(UTC)
     began = time.monotonic()
     cache = StageCache(place.store, place.observer.note) if cached else None
@@ -111,6 +112,7 @@ def _claim(order: Order, loaded: Loaded, environment: Environment, built: Built)
         environment=environment.facts(),
         normalizers={name: len(paths) for name, paths in built.normalized.items()},
         artifacts=tuple(artifacts),
+        without=tuple(sorted(order.without)),
     )
 
 

@@ -36,12 +36,13 @@ _TREE_ONLY = ("build_path", "directory_order", "filesystem", "firmware")
 @dataclass(frozen=True)
 class Terms:
     """How to hunt: the `factors`, their `values` where not the standard ones, how many builds run at a time (`jobs`)
-    and how many may follow the first round (`extra`)."""
+    and how many may follow the first round (`extra`). `without` names normalizers that are switched off."""
 
     factors: tuple[str, ...]
     values: Mapping[str, str | None]
     jobs: int
     extra: int
+    without: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def hunt_recipe(
     Raises as `build` does.
     """
     skipped = {name: why for name in terms.factors if (why := known(name).missing())}
-    recipe = _Recipe(image_order(loaded, lock, place.store), place, folder, terms.values, backend, whole)
+    order = replace(image_order(loaded, lock, place.store), without=terms.without)
+    recipe = _Recipe(order, place, folder, terms.values, backend, whole)
     return _hunted(loaded.recipe.name, terms, skipped, recipe.make, place.observer)
 
 

@@ -52,10 +52,11 @@ def verify(
     factors: Sequence[str],
     published: Published | None,
     deep: bool,
+    without: frozenset[str] = frozenset(),
 ) -> Verification:
     """Rebuild `rebuilds` times, every second time with `factors` varied; compare with the first and the published.
 
-    No stage is shared between the rebuilds. Raises as `build` does.
+    No stage is shared between the rebuilds; `without` names normalizers that are switched off. Raises as `build` does.
     """
     skipped = {name: why for name in factors if (why := unavailable(name))}
     baseline = Environment(lock.source_date_epoch)
@@ -77,6 +78,7 @@ def verify(
             cached=False,
             title=title,
             logs=folder,
+            without=without,
         )
     (title, first), *others = done.items()
     comparisons: list[Comparison] = []

@@ -71,7 +71,8 @@ def test_each_program_is_attributed_to_what_is_planted_in_it(
     expected = {name: factors - set(found.skipped) for name, factors in PLANTED.items() if factors - set(found.skipped)}
     assert {name: set(each.factors) for name, each in content.items() if each.how != CHANCE} == expected
     assert {name for name, each in content.items() if each.how == CHANCE} == BY_ITSELF
-    assert {each.confidence for each in content.values()} == {CERTAIN}
+    unsure = {name for name, each in content.items() if each.confidence != CERTAIN}
+    assert unsure <= {"c-address"}  # what is at random only can be likely
 
 
 def test_every_mode_follows_from_the_umask(hunted: tuple[Path, subprocess.CompletedProcess[str], Hunt]) -> None:
