@@ -15,7 +15,7 @@ FUZZ ?= 600
 REPRO := $(BIN)/repro $(if $(STORE),--store $(STORE))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help verify build test lint test-boot quorum-demo bench-build bench-compare bench-fetch faults fuzz clean setup setup-dev
+.PHONY: help verify build test lint test-boot quorum-demo bench-build bench-compare bench-fetch bench-hunt faults fuzz clean setup setup-dev
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | \
@@ -54,6 +54,9 @@ bench-compare: setup ## Compare pairs of live images with diffoscope and with re
 bench-fetch: setup ## Fetch the same 300 packages with apt-get download and with repro, and compare the times
 	@setup/host-packages.sh bench
 	$(BIN)/python -m bench.fetch
+
+bench-hunt: setup ## Hunt for planted causes in few builds and one by one, and compare the times
+	$(BIN)/python -m bench.hunt
 
 faults: setup-dev ## Fetch from servers that misbehave by 200 seeded plans, and kill 50 fetches
 	$(BIN)/python -m tests.faults

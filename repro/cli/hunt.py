@@ -62,6 +62,7 @@ class _Hunt(click.Command):
     metavar="N",
     help="How many builds may follow the first round, where it leaves a choice.",
 )
+@click.option("--one-by-one", is_flag=True, help="Vary each factor alone: many more builds, and the same answer.")
 @click.option(
     "--jobs", type=click.IntRange(1, 64), metavar="N", help="How many builds run at a time.  [default: by cores]"
 )
@@ -107,6 +108,7 @@ def command(
     without: frozenset[str],
     whole: bool,
     extra: int,
+    one_by_one: bool,
     jobs: int | None,
     output: Path | None,
     backend: str,
@@ -133,7 +135,7 @@ def command(
     if bool(recipe) == bool(argv):
         raise click.UsageError("name a RECIPE, or a COMMAND behind --, and not both")
     values = parsed_factors(factors) or dict.fromkeys(pipeline.usual_factors())
-    terms = Terms(tuple(values), values, jobs or _jobs(), extra, without)
+    terms = Terms(tuple(values), values, jobs or _jobs(), extra, without, one_by_one)
     with output_folder(output, f"hunt-{recipe or Path(argv[0]).name}") as folder:
         if recipe:
             found = _recipe(context, recipe, folder, terms, choose(backend), whole)

@@ -71,6 +71,15 @@ def hunt(factors: Sequence[str], run: Run, *, extra: int, jobs: int = 1) -> Hunt
     return hunted
 
 
+def one_by_one(factors: Sequence[str], run: Run) -> Hunted:
+    """The same without a code: the baseline twice, and each factor alone. Raises as `hunt` does."""
+    hunted = Hunted()
+    _round(hunted, [frozenset(), frozenset(), *(frozenset({factor}) for factor in factors)], run)
+    if hunted.failed:
+        _without_refused(hunted, run)
+    return hunted
+
+
 def _round(hunted: Hunted, settings: Iterable[Setting], run: Run) -> None:
     """Make the builds of `settings`. Raises BuildFailed where it is the baseline that failed."""
     made = Counter(hunted.settings)

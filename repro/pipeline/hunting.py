@@ -10,7 +10,7 @@ from pathlib import Path
 
 from repro.hunt.observe import observe
 from repro.hunt.result import WHOLE, result
-from repro.hunt.search import Experiment, Hunted, Outcome, hunt
+from repro.hunt.search import Experiment, Outcome, hunt, one_by_one
 from repro.image.build import PIDS, Built
 from repro.image.build import build as build_image
 from repro.image.order import Order
@@ -36,13 +36,15 @@ _TREE_ONLY = ("build_path", "directory_order", "filesystem", "firmware")
 @dataclass(frozen=True)
 class Terms:
     """How to hunt: the `factors`, their `values` where not the standard ones, how many builds run at a time (`jobs`)
-    and how many may follow the first round (`extra`). `without` names normalizers that are switched off."""
+    and how many may follow the first round (`extra`). `without` names normalizers that are switched off;
+    `one_by_one` varies each factor alone."""
 
     factors: tuple[str, ...]
     values: Mapping[str, str | None]
     jobs: int
     extra: int
     without: frozenset[str] = frozenset()
+    one_by_one: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,10 @@ def _hunted(subject: str, terms: Terms, skipped: Mapping[str, str], make: Make, 
     for name, why in skipped.items():
         observer.note(f"variation {name} is left out: {why}")
     runs = _Runs(make, terms.jobs, observer)
-    hunted: Hunted = hunt(factors, runs.run, extra=terms.extra, jobs=terms.jobs)
+    if terms.one_by_one:
+        hunted = one_by_one(factors, runs.run)
+    else:
+        hunted = hunt(factors, runs.run, extra=terms.extra, jobs=terms.jobs)
     said = {name: _said(name, terms.values.get(name)) for name in factors}
     return result(hunted, runs.took, subject=subject, factors=said, skipped=skipped, seconds=time.monotonic() - began)
 

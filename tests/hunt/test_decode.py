@@ -8,11 +8,12 @@ from math import comb
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from repro.hunt.codes import Setting, code, first_round, length
 from repro.hunt.decode import CHANCE, explain
-from repro.hunt.search import Experiment, Hunted, Outcome, hunt
+from repro.hunt.search import Experiment, Hunted, Outcome, hunt, one_by_one
 from repro.model.errors import BuildFailed
 from repro.model.hunt import CERTAIN, OPEN
 
@@ -120,6 +121,7 @@ def found(hunted: Hunted) -> dict[str, tuple[set[str], ...]]:
     return {key[0][0]: tuple(set(each.factors) for each in what.best) for key, _, what in hunted.explained()}
 
 
+@limits(max_examples=max(20, limits().max_examples // 3))  # each is a hunt
 @given(st.lists(st.frozensets(st.sampled_from(FACTORS), max_size=3), max_size=12))
 def test_a_hunt_names_the_factors_of_every_file(planted: list[frozenset[str]]) -> None:
     """Up to three factors a file. One or two are always found; of three the answer holds the truth or says it is
@@ -138,6 +140,14 @@ def test_a_hunt_names_the_factors_of_every_file(planted: list[frozenset[str]]) -
             assert what.best[0].factors == causes
         else:
             assert what.confidence == OPEN or causes in [each.factors for each in what.best] or len(causes) == 3
+
+
+@given(st.lists(st.sampled_from(FACTORS), max_size=8))
+def test_one_by_one_says_the_same_of_single_factors(planted: list[str]) -> None:
+    files = {f"file-{number}": frozenset({factor}) for number, factor in enumerate(planted)}
+    slow, fast = World(files), World(files)
+    assert found(one_by_one(FACTORS, slow.run)) == found(hunt(FACTORS, fast.run, extra=0))
+    assert (len(slow.made), len(fast.made)) == (len(FACTORS) + 2, 8)
 
 
 @given(st.frozensets(st.sampled_from(FACTORS), max_size=2))

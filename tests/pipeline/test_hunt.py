@@ -73,9 +73,8 @@ def test_what_a_normalizer_is_for(hunted: Hunt) -> None:
 def test_a_hunt_goes_on_where_it_was(bench: Bench, built: Built, planted: Clone, hunted: Hunt) -> None:
     """Every build is kept: the same hunt again builds nothing, and finds the same."""
     options = [word for name in FACTORS for word in ("--vary", name)]
-    done = bench.run(
-        *("--offline", "hunt", "planted", "--without-normalizer", "clamped-times", *options), clone=planted, store=built.store
-    )
+    args = ("hunt", "planted", "--without-normalizer", "clamped-times", *options)
+    done = bench.run("--offline", *args, clone=planted, store=built.store)
     assert done.returncode == 1, done.stderr
     out: Path = planted.folder / "out/hunt-planted"
     again = hunts.decode((out / "hunt.json").read_bytes(), "hunt.json")
