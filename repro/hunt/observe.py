@@ -66,7 +66,7 @@ class _Walk:
             self._member(place, member, depth)
         with suppress(Malformed):
             for structure in container.structures():
-                if structure.role == IDENTITY:
+                if structure.role == IDENTITY and ((*location, structure.of), "type") not in self.found:
                     there = view[structure.start : structure.end]
                     self.found[location, f"structure {structure.label}"] = content.sha256(there)
 

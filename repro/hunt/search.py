@@ -74,7 +74,7 @@ def hunt(factors: Sequence[str], run: Run, *, extra: int, jobs: int = 1) -> Hunt
 def one_by_one(factors: Sequence[str], run: Run) -> Hunted:
     """The same without a code: the baseline twice, and each factor alone. Raises as `hunt` does."""
     hunted = Hunted()
-    _round(hunted, [frozenset(), frozenset(), *(frozenset({factor}) for factor in factors)], run)
+    _round(hunted, [frozenset(), *(frozenset({factor}) for factor in factors), frozenset()], run)
     if hunted.failed:
         _without_refused(hunted, run)
     return hunted

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from repro.model.hunt import CHANCE, LOOSE, OPEN, UNEXPLAINED, Attribution, Hunt, Trial
+from repro.model.hunt import CERTAIN, CHANCE, LOOSE, OPEN, UNEXPLAINED, Attribution, Hunt, Trial
 from repro.model.text import printable
-from repro.report.layout import fit, table, wrap
+from repro.report.layout import GAP, fit, table, wrap
 
 _ROWS = 200  # files; the rest is in the JSON
+_ASPECTS = 20  # columns
 _ALTERNATIVES = 3  # that are spelled out
 _CAUSE = {CHANCE: "differs by itself", UNEXPLAINED: "unexplained"}
 
@@ -30,13 +31,12 @@ def cause(each: Attribution) -> str:
 
 
 def _lines(hunt: Hunt, width: int) -> Iterator[str]:
-    located = hunt.located
+    located = dict(sorted(hunt.located.items(), key=lambda item: all(each.how == CHANCE for each in item[1])))
     yield f"{printable(hunt.subject)}: {_count(len(located), 'file')} of {hunt.entries} diverge"
     yield ""
     if located:
         rows = [row for place, found in list(located.items())[:_ROWS] for row in _rows(place, found)]
-        room = max(16, width - 6 - max(len(cell) for row in rows for cell in row[1:2]) - 8)
-        cut = [(fit(name, room // 2), aspects, fit(said, room - room // 2), sure) for name, aspects, said, sure in rows]
+        cut = [tuple(map(fit, row, _widths(rows, width))) for row in rows]
         yield from table(("file", "aspect", "factor", "surely"), cut)
         if len(located) > _ROWS:
             yield f"… and {_count(len(located) - _ROWS, 'file')} more, in the JSON"
@@ -47,6 +47,14 @@ def _lines(hunt: Hunt, width: int) -> Iterator[str]:
     for name, reason in hunt.skipped.items():
         yield from wrap(f"not tried: {name}: {printable(reason)}", width)
     yield from _effort(hunt)
+
+
+def _widths(rows: Sequence[Sequence[str]], width: int) -> tuple[int, int, int, int]:
+    """How wide each column may be, so that all of them fit: files and factors share what the others leave."""
+    aspects = min(_ASPECTS, max(len(row[1]) for row in rows))
+    room = width - 3 * GAP - aspects - len(CERTAIN)
+    said = min(room // 2, max(len(row[2]) for row in rows))
+    return room - said, aspects, said, len(CERTAIN)
 
 
 def _rows(place: Sequence[str], found: Sequence[Attribution]) -> Iterator[tuple[str, str, str, str]]:

@@ -87,7 +87,7 @@ def test_it_takes_few_builds(hunted: tuple[Path, subprocess.CompletedProcess[str
     assert len(found.builds) <= 8 + 6
     first = [build for build in found.builds if int(build.name[-2:]) <= 8]
     assert len(first) == 8 and not found.failed
-    assert [build.factors for build in first[:2]] == [(), ()]
+    assert [build.factors for build in (first[0], first[-1])] == [(), ()]
 
 
 def test_what_is_written_and_shown(hunted: tuple[Path, subprocess.CompletedProcess[str], Hunt]) -> None:
