@@ -55,9 +55,8 @@ def of(found: Hunt, path: str, aspect: str = "content") -> Attribution:
 
 
 def test_each_file_has_its_factor(hunted: Hunt) -> None:
-    assert {each.location[0] for each in hunted.attributions if each.location[0].startswith("opt")} == {
-        *("opt/host", "opt/time", "opt/random")
-    }
+    content = {each.location[0] for each in hunted.attributions if each.aspect == "content" and each.location}
+    assert {path for path in content if path.startswith("opt")} == {"opt/host", "opt/time", "opt/random"}
     assert of(hunted, "opt/host").factors == ("hostname",)
     assert of(hunted, "opt/time").factors == ("time",)
     assert of(hunted, "opt/random").how == CHANCE
