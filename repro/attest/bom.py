@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -147,7 +148,7 @@ def _supplier(archive: str) -> OrganizationalEntity | None:
 
 
 def _serial_number(claim: Claim) -> UUID:
-    return uuid5(_NAMESPACE, hashlib.sha256(canonical_json(claim.facts())).hexdigest())
+    return uuid5(_NAMESPACE, hashlib.sha256(canonical_json(asdict(claim))).hexdigest())
 
 
 def _time(lock: Lock) -> datetime:

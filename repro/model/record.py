@@ -14,7 +14,7 @@ from typing import Any
 from repro.model import reading
 from repro.model.artifact import Artifact, artifact
 from repro.model.errors import InvalidInput
-from repro.model.reading import count, flag, rows, sha256, some, table, text, word
+from repro.model.reading import count, flag, sha256, some, table, text, word
 from repro.model.text import canonical_json, readable_json
 
 SCHEMA = "repro/build/v1"
@@ -25,8 +25,8 @@ FILE = "build.json"  # in the output folder
 class Claim:
     """`recipe_sha256` and `lock_sha256` are of the recipe's files and of the lock; `toolchain_sha256` is of the
     toolchain's part of the lock; `pins` maps a pin's name to its timestamp; `environment` are the facts of
-    `Environment`; `normalizers` maps each that changed something to how many paths it changed; `without`
-    names those that were switched off."""
+    `Environment`, with `without` where normalizers were switched off: their names; `normalizers` maps each that changed
+    something to how many paths it changed."""
 
     recipe: str
     recipe_sha256: str
@@ -36,11 +36,6 @@ class Claim:
     environment: Mapping[str, Any]
     normalizers: Mapping[str, int]
     artifacts: tuple[Artifact, ...]
-    without: tuple[str, ...] = ()
-
-    def facts(self) -> dict[str, Any]:
-        """What is written of it; `without` only where something was."""
-        return {name: value for name, value in asdict(self).items() if name != "without" or value}
 
 
 @dataclass(frozen=True)
@@ -76,19 +71,15 @@ class BuildRecord:
     claim: Claim
     run: Run
 
-    def facts(self) -> dict[str, Any]:
-        """Both as they are written."""
-        return {"claim": self.claim.facts(), "run": asdict(self.run)}
-
 
 def encode(record: BuildRecord) -> bytes:
     """`record` as deterministic JSON."""
-    return readable_json({"schema": SCHEMA, **record.facts()})
+    return readable_json({"schema": SCHEMA, **asdict(record)})
 
 
 def encode_all(records: Mapping[str, BuildRecord]) -> bytes:
     """Several records of one verification, by the name of the rebuild, in one document."""
-    builds = {name: record.facts() for name, record in records.items()}
+    builds = {name: asdict(record) for name, record in records.items()}
     return readable_json({"schema": SCHEMA, "builds": builds})
 
 
@@ -117,7 +108,6 @@ def claim(raw: Any) -> Claim:
         environment=table(fields.pop("environment")),
         normalizers={word(name): count(number) for name, number in table(fields.pop("normalizers")).items()},
         artifacts=some(fields.pop("artifacts"), artifact),
-        without=rows(fields.pop("without", []), word),
     )
     if fields:
         raise ValueError(f"unknown key {sorted(fields)[0]!r} in a claim")
@@ -126,7 +116,7 @@ def claim(raw: Any) -> Claim:
 
 def claim_bytes(value: Claim) -> bytes:
     """`value` as canonical JSON: what two rebuilders who agree have byte for byte."""
-    return canonical_json(value.facts())
+    return canonical_json(asdict(value))
 
 
 def claim_digest(value: Claim) -> str:

@@ -109,10 +109,9 @@ def _claim(order: Order, loaded: Loaded, environment: Environment, built: Built)
         lock_sha256=locks.digest(order.lock),
         toolchain_sha256=order.toolchain_sha256,
         pins={pin.name: pin.timestamp for pin in loaded.pins.pins},
-        environment=environment.facts(),
+        environment={**environment.facts(), **({"without": sorted(order.without)} if order.without else {})},
         normalizers={name: len(paths) for name, paths in built.normalized.items()},
         artifacts=tuple(artifacts),
-        without=tuple(sorted(order.without)),
     )
 
 

@@ -33,7 +33,6 @@ def build_record() -> record.BuildRecord:
         "environment": vary(Environment(1783764997), dict.fromkeys(VARIATIONS)).facts(),
         "normalizers": {"caches": 3},
         "artifacts": (ARTIFACT,),
-        "without": ("logs",),
         "id": "0f" * 16,
         "started": "2026-11-23T09:00:00Z",
         "seconds": 61.5,

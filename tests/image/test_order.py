@@ -126,19 +126,31 @@ def test_a_change_of_what_is_locked(folder: Path) -> None:
 
 CHANGED_ENVIRONMENT: dict[str, Any] = {
     "source_date_epoch": 1,
+    "clock": "still",
     "clock_shift": 1,
     "timezone": "GMT+1",
     "locale": "C",
     "hostname": "other",
+    "domain": "other.example",
     "umask": 0o77,
     "cpus": 1,
+    "parallelism": 2,
+    "memory": 1 << 30,
     "build_path": "/other",
     "home": "/other",
     "user": "other",
     "uid": 1,
     "gid": 1,
+    "extra": (("NAME", "value"),),
+    "extra_path": "/other",
     "directory_order": "shuffle",
+    "filesystem": "ext4",
     "personality": ("linux32",),
+    "release": "5.10",
+    "firmware": "uefi",
+    "aslr": False,
+    "hash_seed": "1",
+    "backend": "fakeroot",
 }
 
 

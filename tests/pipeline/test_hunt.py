@@ -87,9 +87,9 @@ def test_a_build_without_a_normalizer_says_so(bench: Bench, built: Built, plante
     done = bench.run("--offline", *args, clone=planted, store=built.store)
     assert done.returncode == 0, done.stderr
     record = schemas.check(done.stdout)
-    assert record["claim"]["without"] == ["apt-state", "clamped-times"]
+    assert record["claim"]["environment"]["without"] == ["apt-state", "clamped-times"]
     assert not {"apt-state", "clamped-times"} & record["claim"]["normalizers"].keys()
-    assert "without" not in json.loads((built.out / "build.json").read_bytes())["claim"]
+    assert "without" not in json.loads((built.out / "build.json").read_bytes())["claim"]["environment"]
 
 
 def test_nothing_that_was_built_without_one_is_published(bench: Bench, built: Built, planted: Clone) -> None:

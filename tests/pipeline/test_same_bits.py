@@ -248,7 +248,7 @@ def test_verify_tiny_with_everything_varied(bench: Bench, built: Built, well_fil
     assert not any(stage["cached"] for build in builds.values() for stage in build["run"]["stages"])
     varied = builds["rebuild-2"]["claim"]["environment"]
     same = {key for key, value in builds["rebuild-1"]["claim"]["environment"].items() if varied[key] == value}
-    assert same <= {"source_date_epoch", "cpus", "directory_order"}
+    assert same <= {"source_date_epoch", "clock", "backend", "cpus", "directory_order", "filesystem"}
     for name in ("comparison.json", "comparison-2.json", "report.txt"):
         assert (out / name).exists()
     assert not (out / "rebuild-2").exists(), "what is identical is not kept twice"
