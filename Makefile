@@ -29,7 +29,7 @@ build: setup ## Set up, then build the minimal live ISO once, into out/minimal
 	$(REPRO) build minimal
 
 test: setup-dev lint ## Set up with the test tools, lint, and run every test: what CI runs
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 lint: setup-dev ## ruff (rules and format) and mypy --strict
 	$(BIN)/ruff check .

@@ -21,6 +21,19 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repro"))
 # A skip in CI whose reason begins so is about the kind of host, not about something that the set-up forgot.
 ABOUT_THE_HOST = "host:"
 
+# Groups of slow tests that must stay on one worker: they begin first, side by side, so that none is left for the end.
+LONG_GROUPS = ("boot", "pipeline", "serve-tools")
+
+
+@pytest.hookimpl(trylast=True)  # the marks are given by the folders' own conftest files
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def rank(item: pytest.Item) -> int:
+        mark = item.get_closest_marker("xdist_group")
+        group = mark.args[0] if mark else None
+        return LONG_GROUPS.index(group) if group in LONG_GROUPS else len(LONG_GROUPS)
+
+    items.sort(key=rank)
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Generator[None, Any, Any]:
