@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from repro import compare
+from repro import compare, pipeline
 from repro.cli.baseline import BASELINE_OPTION, TODAY_OPTION, exit_code, gatekeeper
 from repro.cli.context import Context, pass_context
 from repro.cli.reports import REPORT_OPTION, show, write_all_reports
@@ -85,7 +85,7 @@ def command(
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     keeper = gatekeeper(baseline_path, today)
-    found = compare.compare_artifacts(
+    found = pipeline.compare(
         left,
         right,
         deep=deep,

@@ -15,7 +15,7 @@ from repro.compare.budget import Budget, LimitReached, Limits
 from repro.compare.findings import Findings
 from repro.compare.leaves import Leaves, with_texts
 from repro.compare.picture import Painter
-from repro.compare.walk import Walker
+from repro.compare.walk import LeafSink, Walker
 from repro.model.comparison import DIFFERENT, IDENTICAL, Account, Comparison, Side, Summary
 from repro.model.errors import Inconclusive, InvalidInput
 from repro.model.text import printable
@@ -40,12 +40,14 @@ def compare_artifacts(
     time_limit: float | None = None,
     limits: Limits | None = None,
     on_partial: Partial | None = None,
+    on_leaf: LeafSink | None = None,
 ) -> Comparison:
     """What `left` and `right` have in common and where they differ.
 
     `deep` asks diffoscope for a textual explanation of each leaf that diverges; `time_limit` is in seconds and
     holds for the walk and for diffoscope together. `on_partial` is called, in this thread, with what is known when
     the walk has ended, and every few seconds while diffoscope is at work.
+    `on_leaf` is called with location and both contents of each leaf that diverges, which are valid during the call.
     KeyboardInterrupt ends it early once both digests are known: the comparison is returned, `interrupted`.
     Raises InvalidInput where a path is not a regular file, Inconclusive where one cannot be read to its end.
     """
@@ -71,6 +73,7 @@ def compare_artifacts(
             deep=deep,
             observer=observer,
             on_partial=on_partial or _ignore_partial,
+            on_leaf=on_leaf,
         )
 
 
@@ -103,12 +106,14 @@ def _different(
     deep: bool,
     observer: Observer,
     on_partial: Partial,
+    on_leaf: LeafSink | None,
 ) -> Comparison:
     left, right = views
     findings, budget = Findings(), Budget(limits)
     leaves = Leaves(folder, limits, findings) if deep else None
     painter = Painter((len(left), len(right)))
-    walker = Walker(findings, budget, folder, leaves.add if leaves else None, painter)
+    sinks = [sink for sink in (leaves.add if leaves else None, on_leaf) if sink]
+    walker = Walker(findings, budget, folder, sinks, painter)
     picture, stopped, interrupted = None, "", False
     try:
         with observer.task("comparing") as task:

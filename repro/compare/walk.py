@@ -53,13 +53,13 @@ class _Undecided:
 
 
 class Walker:
-    """Collects into `findings` and `accounts`; hands the bytes of diverging leaves to `sink`, valid during that call
-    alone, and what lies where to `painter`."""
+    """Collects into `findings` and `accounts`; hands the bytes of diverging leaves to each of `sinks`, valid during
+    that call alone, and what lies where to `painter`."""
 
     def __init__(
-        self, findings: Findings, budget: Budget, scratch: Path, sink: LeafSink | None, painter: Painter
+        self, findings: Findings, budget: Budget, scratch: Path, sinks: Sequence[LeafSink], painter: Painter
     ) -> None:
-        self.findings, self._budget, self._scratch, self._leaf_sink = findings, budget, scratch, sink
+        self.findings, self._budget, self._scratch, self._leaf_sinks = findings, budget, scratch, sinks
         self._painter = painter
         self.accounts: list[Account] = []
 
@@ -273,7 +273,7 @@ class Walker:
 
     def _renamed(self, location: Location, left: Side, right: Side) -> None:
         """Have the files explained that differ and whose paths differ by version numbers only."""
-        if self._leaf_sink is None or not (left.whole and right.whole):
+        if not self._leaf_sinks or not (left.whole and right.whole):
             return
         alone = [
             [key[0] for key, member in side.members.items() if member.content and key not in other.members]
@@ -284,7 +284,7 @@ class Walker:
             with suppress(Malformed):  # said where each of them is told as absent on the other side
                 views = [content.within_reach(each, self._budget, self._scratch) for each in contents if each]
                 if not content.same_bytes(*views):
-                    self._leaf_sink((*location, ours), *views)
+                    self._hand((*location, ours), views[0], views[1])
 
     def _settled(self, location: Location, left: Side, right: Side, claims: Sequence[Claim], bases: Bases) -> Ledger:
         """The ledger of one pair of containers, which is kept."""
@@ -354,8 +354,11 @@ class Walker:
         if same_inside:
             detail += "; " * bool(detail) + "the decompressed bytes are the same"
         self.findings.diverge(location, (), None, None, ranges=ranges, detail=detail)
-        if self._leaf_sink:
-            self._leaf_sink(location, left, right)
+        self._hand(location, left, right)
+
+    def _hand(self, location: Location, left: memoryview, right: memoryview) -> None:
+        for sink in self._leaf_sinks:
+            sink(location, left, right)
 
 
 def _claim(

@@ -9,6 +9,8 @@ from typing import Any
 from repro.model import gate as gates
 from repro.model import reading
 from repro.model.aspects import ASPECTS
+from repro.model.cause import Cause
+from repro.model.cause import cause as read_cause
 from repro.model.errors import InvalidInput
 from repro.model.gate import Gate, Standing
 from repro.model.reading import count, flag, one_of, optional, positive, rows, sha256, some, table, text, word
@@ -22,7 +24,7 @@ INCONCLUSIVE = "inconclusive"
 
 Facts = Mapping[str, Any]
 
-_JUDGED = ("standing", "gate")  # written only where a baseline was asked: other documents stay as they were
+_JUDGED = ("standing", "gate", "causes")  # written only where there are any: other documents stay as they were
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Divergence:
     `location` goes from the artifact inwards, one component a container: `("live/filesystem.squashfs",
     "etc/hostname")`. Names are `os.fsdecode` strings. `aspects` is sorted and non-empty, from `ASPECTS`.
     `left` and `right` hold the facts that differ (plus `size` and `sha256` for content), None where absent.
-    `standing` is there where a baseline was asked.
+    `standing` is there where a baseline was asked. `causes` has the most telling first, and `cause` is its label.
     """
 
     location: tuple[str, ...]
@@ -70,6 +72,7 @@ class Divergence:
     package: str | None = None
     detail: str | None = None
     standing: Standing | None = None
+    causes: tuple[Cause, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -188,7 +191,7 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if is_dataclass(value):
         named = ((name, getattr(value, name)) for name in value.__dataclass_fields__)
-        return {name: _plain(item) for name, item in named if item is not None or name not in _JUDGED}
+        return {name: _plain(item) for name, item in named if item not in (None, ()) or name not in _JUDGED}
     return value
 
 
@@ -229,6 +232,7 @@ def _divergence(raw: dict[str, Any]) -> Divergence:
         ranges=rows(raw["ranges"], _range),
         **{name: optional(raw[name], text) for name in ("cause", "package", "detail")},
         standing=optional(raw.get("standing"), gates.standing),
+        causes=rows(raw.get("causes", []), read_cause),
     )
 
 

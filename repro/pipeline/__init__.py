@@ -6,6 +6,7 @@ needs libraries that take a moment to load, and building does without them.
 
 from repro.pipeline.building import Rebuild, build
 from repro.pipeline.changed import changed_recipes
+from repro.pipeline.explaining import compare
 from repro.pipeline.keeping import Mended, export_locks, forget_imports, imported, labels_of, locks_below, mend
 from repro.pipeline.loading import Loaded, Workplace, fetch, load, make_lock, read_lock, recipe_names
 from repro.pipeline.proving import LockProof, prove_lock
@@ -33,6 +34,7 @@ __all__ = [
     "all_factors",
     "build",
     "changed_recipes",
+    "compare",
     "export_locks",
     "fetch",
     "forget_imports",

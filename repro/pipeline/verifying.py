@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from repro.compare import compare_artifacts, compare_with_digest
+from repro.compare import compare_with_digest
 from repro.model import published as publishing
 from repro.model import verification
 from repro.model.comparison import DIFFERENT, IDENTICAL, INCONCLUSIVE, Comparison
@@ -18,6 +18,7 @@ from repro.model.published import Published
 from repro.model.record import Claim
 from repro.model.verification import AGAINST, PUBLISHED, Compared, Found
 from repro.pipeline.building import Rebuild, build
+from repro.pipeline.explaining import compare
 from repro.pipeline.loading import Loaded, Workplace
 from repro.sandbox.backend import Backend
 from repro.sandbox.environment import Environment
@@ -85,7 +86,7 @@ def verify(
     sides: list[tuple[str, str]] = []
     for name, other in others:
         pairs = zip(first.files, other.files, strict=True)
-        found = [compare_artifacts(left, right, deep=deep, observer=place.observer) for left, right in pairs]
+        found = [compare(left, right, deep=deep, observer=place.observer) for left, right in pairs]
         if all(comparison.verdict == IDENTICAL for comparison in found):
             shutil.rmtree(other.files[0].parent)
         comparisons += found
@@ -124,7 +125,7 @@ def verify_against(
     if isinstance(other, str):
         comparison = compare_with_digest(mine, other)
     else:
-        comparison = compare_artifacts(mine, other, deep=deep, observer=place.observer)
+        comparison = compare(mine, other, deep=deep, observer=place.observer)
     sides = (("rebuild-1", AGAINST),)
     return Verification(comparison.verdict, {"rebuild-1": rebuild}, (comparison,), sides, "not asked", (), (), {})
 

@@ -190,7 +190,7 @@ def thorough(left: bytes, right: bytes, scratch: Path) -> tuple[Findings, list[A
     never = {name: lambda *_: False for name in ("equal", "as_stored")}
     with patch.multiple(Equality, **never):
         walker = _Thorough(
-            findings, Budget(Limits()), scratch, lambda *_: None, painter=Painter((len(left), len(right)))
+            findings, Budget(Limits()), scratch, [lambda *_: None], painter=Painter((len(left), len(right)))
         )
         walker.artifacts(memoryview(left), memoryview(right))
     return findings, walker.accounts

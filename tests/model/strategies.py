@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from hypothesis import strategies as st
 
 from repro.model.artifact import Artifact
+from repro.model.cause import CONFIDENCES, Cause
 from repro.model.comparison import (
     ASPECTS,
     DIFFERENT,
@@ -112,6 +113,14 @@ ACCOUNTS = st.builds(
     shifts=st.lists(st.builds(Shift, COUNTS, COUNTS, COUNTS), max_size=2).map(tuple),
 )
 CELLS = st.lists(st.builds(Cells, st.integers(1, 9), COUNTS, COUNTS), max_size=2).map(tuple)
+CAUSES = st.builds(
+    Cause,
+    label=SLUGS,
+    confidence=st.sampled_from(CONFIDENCES),
+    evidence=st.lists(st.text(max_size=20), max_size=2).map(tuple),
+    remedy=st.text(max_size=20),
+    link=st.text(max_size=20),
+)
 COMPARISONS = st.builds(
     Comparison,
     left=st.builds(Side, name=FILE_NAMES, size=COUNTS, sha256=SHA256),
@@ -131,6 +140,7 @@ COMPARISONS = st.builds(
             cause=st.none() | SLUGS,
             package=st.none() | NAMES,
             detail=st.none() | st.text(max_size=20),
+            causes=st.lists(CAUSES, max_size=2).map(tuple),
         ),
         max_size=3,
     ).map(tuple),

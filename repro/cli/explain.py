@@ -1,0 +1,106 @@
+"""`repro explain`: why what diverges does, of a comparison that was written, or what a rule looks at."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+from textwrap import wrap
+
+import click
+
+from repro.diagnose import RULES
+from repro.diagnose.rule import Rule
+from repro.model.comparison import Comparison, Divergence, decode
+from repro.model.errors import InvalidInput
+from repro.model.text import printable
+
+_WIDTH = 80
+
+
+@click.command("explain")
+@click.argument("what", metavar="COMPARISON.json|RULE", required=False)
+@click.option("--list", "list_rules", is_flag=True, help="List the rules: label and what each looks at.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+def command(what: str | None, *, list_rules: bool, as_json: bool) -> int:
+    """Say why each divergence of COMPARISON.json is there, or what RULE looks at.
+
+    A comparison is what `repro compare` and `repro verify` write (comparison.json, --report json=FILE). For each
+    divergence: its file and package, each cause with confidence and evidence, and what settles it.
+
+    \b
+    Examples:
+      repro explain out/unstable/comparison.json
+      repro explain timestamps_in_text
+      repro explain --list
+    """
+    if list_rules == bool(what):
+        raise click.UsageError("give a comparison or a rule, or --list")
+    if list_rules:
+        _say(list(RULES.values()), as_json)
+    elif what in RULES:
+        _say([RULES[what]], as_json)
+    else:
+        _explain(_read(what or ""), as_json)
+    return 0
+
+
+def _read(what: str) -> Comparison:
+    path = Path(what)
+    try:
+        return decode(path.read_bytes())
+    except FileNotFoundError as error:
+        near = difflib.get_close_matches(what, RULES, n=3, cutoff=0.4)
+        hint = f"did you mean {', '.join(near)}?" if near else "`repro explain --list` shows the rules"
+        raise InvalidInput(f"{printable(what)}: neither a file nor a rule", hint=hint) from error
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _say(rules: list[Rule], as_json: bool) -> None:
+    if as_json:
+        rows = [
+            {"label": rule.label, "looks_at": rule.looks_at, "remedy": rule.remedy, "link": rule.link} for rule in rules
+        ]
+        click.echo(json.dumps(rows, indent=1))
+        return
+    for number, rule in enumerate(rules):
+        click.echo("\n" * bool(number) + rule.label)
+        _paragraph("looks at", rule.looks_at)
+        if len(rules) == 1:
+            _paragraph("remedy", rule.remedy)
+            _paragraph("more", rule.link)
+
+
+def _explain(comparison: Comparison, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps([_row(divergence) for divergence in comparison.divergences], indent=1))
+        return
+    click.echo(f"{comparison.verdict}: {len(comparison.divergences)} divergences")
+    for divergence in comparison.divergences:
+        place = " → ".join(map(printable, divergence.location)) or "the artifact itself"
+        package = f"  [{printable(divergence.package)}]" if divergence.package else ""
+        click.echo(f"\n{place}{package}")
+        if not divergence.causes:
+            _paragraph("cause", "not asked: the comparison was written without causes")
+        for cause in divergence.causes:
+            _paragraph(cause.confidence, cause.label)
+            for said in cause.evidence:
+                _paragraph("", printable(said))
+            _paragraph("remedy", cause.remedy)
+            _paragraph("more", cause.link)
+
+
+def _row(divergence: Divergence) -> dict[str, object]:
+    causes = [
+        {"label": c.label, "confidence": c.confidence, "evidence": c.evidence, "remedy": c.remedy, "link": c.link}
+        for c in divergence.causes
+    ]
+    return {"location": divergence.location, "package": divergence.package, "causes": causes}
+
+
+def _paragraph(title: str, text: str) -> None:
+    """`text` below `title`, nothing where there is none; a word longer than a line stays whole, as links must."""
+    lines = wrap(text, _WIDTH - 12, break_long_words=False, break_on_hyphens=False)
+    for number, line in enumerate(lines):
+        click.echo(f"  {title if not number else '':<9} {line}")

@@ -1,0 +1,74 @@
+"""Judging a comparison: the bytes of leaves as they come by, then the facts of what was found, and what no rule knows.
+
+Raises nothing about what is in them: all of it is untrusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from repro.diagnose.byte_rules import LARGEST, content_causes
+from repro.diagnose.fact_rules import fact_causes, leaf_causes
+from repro.diagnose.inputs import one_sided
+from repro.diagnose.registry import RULES
+from repro.model.cause import CONFIDENCES, LOW, UNKNOWN, Cause
+from repro.model.comparison import Comparison, Divergence
+
+Location = tuple[str, ...]
+_LEAVES = 2000  # that are looked into
+_BYTES = 256 << 20  # of them all, both sides
+
+
+class Judge:
+    """Sees the leaves that diverge while their bytes are there, and judges the comparison afterwards."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Location, list[Cause]] = {}
+        self._bytes = 0
+        self._passed: set[Location] = set()
+
+    def look(self, location: Location, left: memoryview, right: memoryview) -> None:
+        """Keep what the bytes of the leaf at `location` show; large ones, and very many, are not looked into."""
+        size = len(left) + len(right)
+        if max(len(left), len(right)) > LARGEST or len(self._seen) >= _LEAVES or self._bytes + size > _BYTES:
+            self._passed.add(location)
+            return
+        self._bytes += size
+        self._seen[location] = content_causes(location[-1] if location else "", bytes(left), bytes(right))
+
+    def judged(self, comparison: Comparison) -> Comparison:
+        """`comparison` with the causes of each divergence, those of its content first, guesses last."""
+        alone = one_sided(comparison.divergences)
+        return replace(comparison, divergences=tuple(self._with(d, alone) for d in comparison.divergences))
+
+    def _with(self, divergence: Divergence, alone: dict[Location, Cause]) -> Divergence:
+        known = [alone[divergence.location]] if divergence.location in alone else []
+        found = known or list(self._causes(divergence))
+        if not found or ("content" in divergence.aspects and not self._content_known(divergence, found, known)):
+            passed = divergence.location in self._passed
+            why = "not looked into: too large, or too many files differ" if passed else "no rule explains it"
+            said = (RULES[UNKNOWN].found(LOW, why),)
+            found = [*found, *said] if not any(cause.label == UNKNOWN for cause in found) else found
+        merged = tuple(sorted(_merged(found), key=lambda cause: (cause.label == UNKNOWN, cause.confidence == LOW)))
+        return replace(divergence, cause=merged[0].label, causes=merged)
+
+    def _causes(self, divergence: Divergence) -> Iterator[Cause]:
+        if "content" in divergence.aspects:
+            own = list(leaf_causes(divergence))
+            yield from own or self._seen.get(divergence.location, [])
+        yield from fact_causes(divergence)
+
+    def _content_known(self, divergence: Divergence, found: list[Cause], known: list[Cause]) -> bool:
+        return bool(known or self._seen.get(divergence.location) or list(leaf_causes(divergence)))
+
+
+def _merged(causes: list[Cause]) -> list[Cause]:
+    """One cause a label: the first, with the evidence of all."""
+    by_label: dict[str, Cause] = {}
+    for cause in causes:
+        before = by_label.get(cause.label)
+        evidence = tuple(dict.fromkeys((*before.evidence, *cause.evidence))) if before else cause.evidence
+        surest = min(before or cause, cause, key=lambda c: CONFIDENCES.index(c.confidence))
+        by_label[cause.label] = replace(surest, evidence=evidence)
+    return list(by_label.values())

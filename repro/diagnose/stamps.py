@@ -1,0 +1,102 @@
+"""Times as programs write them into text, and which numbers are times: what is found, and what moment it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = r"(?P<mon>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
+_DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}"
+_CLOCK = r"(?P<h>\d\d):(?P<mi>\d\d)(?::(?P<s>\d\d)(?:\.\d+)?)?(?: ?[AP]M)?"
+_ZONE = r"(?: ?(?P<z>Z\b|[+-]\d\d:?\d\d\b|[A-Z]{3,4}\b))?"
+_YEAR = r"(?P<y>(?:19|20)\d\d)"
+_FORMS = tuple(
+    re.compile(form)
+    for form in (
+        rf"\b{_YEAR}-(?P<m>\d\d)-(?P<d>\d\d)(?:[T ]{_CLOCK}{_ZONE})?",  # ISO 8601, RFC 3339
+        rf"\b{_YEAR}/(?P<m>\d\d)/(?P<d>\d\d)(?: {_CLOCK}{_ZONE})?",
+        rf"\b(?P<m>\d\d)/(?P<d>\d\d)/{_YEAR}(?: {_CLOCK}{_ZONE})?",
+        rf"\b(?:{_DAY},? +)?(?P<d>\d\d?) {_MONTH},? {_YEAR}(?:,? {_CLOCK}{_ZONE})?",  # RFC 5322, date(1)
+        rf"\b(?:{_DAY} +)?{_MONTH} +(?P<d>\d\d?) {_CLOCK}{_ZONE} {_YEAR}",  # ctime(3), date(1)
+        rf"\b{_MONTH} +(?P<d>\d\d?),? {_YEAR}(?:,? {_CLOCK}{_ZONE})?",  # __DATE__ and prose
+        rf"\b{_MONTH} {_YEAR}\b",  # man pages
+        rf"(?<![0-9A-Fa-f]){_YEAR}(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])"
+        r"(?:[T._-]?(?P<h>[01]\d|2[0-3])(?P<mi>[0-5]\d)(?P<s>[0-5]\d)?(?P<z>Z|[+-]\d\d)?)?(?![0-9A-Fa-f])",  # PDF, UTC
+        r"(?<![\w.])(?P<epoch>1[0-9]{9})(?:\.\d+|\d{3})?(?![\w])",  # seconds or milliseconds since 1970
+        rf"(?<!\d){_CLOCK}(?!\d)",  # a time of day alone
+    )
+)
+EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2050, 1, 1, tzinfo=UTC)
+_FURTHEST = timedelta(hours=28)  # from one zone to another: +14 to -14
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """A time in a text: characters from `start` to `end`, as it stands there; the moment as if its zone were UTC."""
+
+    start: int
+    end: int
+    text: str
+    moment: datetime | None
+    zone: str
+
+
+def stamps(text: str) -> list[Stamp]:
+    """The times in `text`, in order, none overlapping another: of two at one place, the form that says more."""
+    taken: list[Stamp] = []
+    for form in _FORMS:
+        for match in form.finditer(text):
+            if all(match.end() <= other.start or match.start() >= other.end for other in taken):
+                taken.append(_stamp(match))
+    return sorted(taken, key=lambda stamp: stamp.start)
+
+
+def _stamp(match: re.Match[str]) -> Stamp:
+    got = match.groupdict()
+    return Stamp(match.start(), match.end(), match.group(), _moment(got), got.get("z") or "")
+
+
+def _moment(got: dict[str, str | None]) -> datetime | None:
+    try:
+        if got.get("epoch"):
+            return datetime.fromtimestamp(int(got["epoch"] or 0), UTC)
+        if not got.get("y"):
+            return None
+        month = _MONTHS.index((got.get("mon") or "jan").lower()) + 1 if got.get("mon") else int(got.get("m") or 1)
+        hour, minute, second = (int(got.get(name) or 0) for name in ("h", "mi", "s"))
+        return datetime(int(got["y"] or 1), month, int(got.get("d") or 1), hour, minute, second, tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def zones_apart(left: Stamp, right: Stamp) -> bool:
+    """Whether both may be one moment in two zones: whole quarters of an hour apart, and the zones are not the same."""
+    if left.moment is None or right.moment is None or (left.zone == right.zone and left.zone):
+        return False
+    return left.zone != right.zone and quarters_apart(left.moment.timestamp(), right.moment.timestamp())
+
+
+def quarters_apart(left: float, right: float) -> bool:
+    """Whether two times in seconds are apart by whole quarters of an hour, as far as zones can be."""
+    return left != right and (left - right) % 900 == 0 and abs(left - right) <= _FURTHEST.total_seconds()
+
+
+def numbers(left: bytes, right: bytes, start: int, end: int) -> Iterator[tuple[datetime, datetime]]:
+    """The times that a 4 or 8 byte number which holds all of `start` to `end` may be, on both sides at once."""
+    for size in (8, 4):
+        for at in range(max(0, end - size), start + 1):
+            if at + size > min(len(left), len(right)) or at % 2:
+                continue
+            for order in ("little", "big"):
+                found = [since_1970(int.from_bytes(side[at : at + size], order)) for side in (left, right)]
+                if found[0] and found[1]:
+                    yield found[0], found[1]
+
+
+def since_1970(number: int) -> datetime | None:
+    """The moment that many seconds after 1970, None where no file of ours is that old or that new."""
+    moment = datetime.fromtimestamp(number, UTC) if 0 < number < 1 << 32 else None
+    return moment if moment and EARLIEST <= moment < LATEST else None
