@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from textwrap import wrap
 
@@ -14,6 +15,7 @@ from repro.diagnose.rule import Rule
 from repro.model.comparison import Comparison, Divergence, decode
 from repro.model.errors import InvalidInput
 from repro.model.text import printable
+from repro.report import facts
 
 _WIDTH = 80
 
@@ -78,9 +80,8 @@ def _explain(comparison: Comparison, as_json: bool) -> None:
         return
     click.echo(f"{comparison.verdict}: {len(comparison.divergences)} divergences")
     for divergence in comparison.divergences:
-        place = " → ".join(map(printable, divergence.location)) or "the artifact itself"
         package = f"  [{printable(divergence.package)}]" if divergence.package else ""
-        click.echo(f"\n{place}{package}")
+        click.echo(f"\n{facts.place(divergence.location)}{package}")
         if not divergence.causes:
             _paragraph("cause", "not asked: the comparison was written without causes")
         for cause in divergence.causes:
@@ -92,10 +93,7 @@ def _explain(comparison: Comparison, as_json: bool) -> None:
 
 
 def _row(divergence: Divergence) -> dict[str, object]:
-    causes = [
-        {"label": c.label, "confidence": c.confidence, "evidence": c.evidence, "remedy": c.remedy, "link": c.link}
-        for c in divergence.causes
-    ]
+    causes = [asdict(cause) for cause in divergence.causes]
     return {"location": divergence.location, "package": divergence.package, "causes": causes}
 
 

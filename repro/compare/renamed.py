@@ -10,7 +10,7 @@ from dataclasses import replace
 from repro.model.comparison import Divergence
 from repro.model.text import printable
 
-_VERSION = re.compile(r"\d+(?:[.+~:_-]*\d+)*")
+VERSION = re.compile(r"\d+(?:[.+~:_-]*\d+)*")
 
 
 def paired(left: Iterable[str], right: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -18,7 +18,7 @@ def paired(left: Iterable[str], right: Iterable[str]) -> Iterator[tuple[str, str
     sides: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
     for side, names in enumerate((left, right)):
         for name in names:
-            sides[_VERSION.sub("#", name)][side].append(name)
+            sides[VERSION.sub("#", name)][side].append(name)
     for ours, theirs in sides.values():
         if len(ours) == len(theirs) == 1:
             yield ours[0], theirs[0]

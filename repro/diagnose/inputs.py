@@ -6,13 +6,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 
+from repro.compare.renamed import VERSION
 from repro.diagnose.registry import RULES
 from repro.diagnose.rule import sides
 from repro.model.cause import HIGH, MEDIUM, Cause
 from repro.model.comparison import Divergence
 
 _LIST = re.compile(r"var/lib/dpkg/info/([a-z0-9][a-z0-9+.-]+)(?::[a-z0-9-]+)?\.list")
-_VERSION = re.compile(r"\d+(?:[.+~:_-]*\d+)*")
 _RANDOM = re.compile(r"[A-Za-z0-9_]{6,}")
 _STATUS = ("var/lib/dpkg/status", "var/lib/dpkg/available")
 
@@ -35,7 +35,7 @@ def one_sided(divergences: Iterable[Divergence]) -> dict[Location, Cause]:
             if d.package in packages or (d.location and d.location[-1] in _STATUS):
                 found[d.location] = RULES["inputs_differ"].found(HIGH, *said)
     for pattern, label, confidence in (
-        (_VERSION, "inputs_differ", MEDIUM),
+        (VERSION, "inputs_differ", MEDIUM),
         (_RANDOM, "temporary_name", MEDIUM),
     ):
         for ours, theirs in _paired(alone, pattern):

@@ -5,7 +5,6 @@ Raises nothing about what is in them: all of it is untrusted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from repro.diagnose.byte_rules import LARGEST, content_causes
@@ -43,24 +42,21 @@ class Judge:
         return replace(comparison, divergences=tuple(self._with(d, alone) for d in comparison.divergences))
 
     def _with(self, divergence: Divergence, alone: dict[Location, Cause]) -> Divergence:
-        known = [alone[divergence.location]] if divergence.location in alone else []
-        found = known or list(self._causes(divergence))
-        if not found or ("content" in divergence.aspects and not self._content_known(divergence, found, known)):
+        if cause := alone.get(divergence.location):
+            return replace(divergence, cause=cause.label, causes=(cause,))
+        content = self._of_content(divergence)
+        found = [*content, *fact_causes(divergence)]
+        if not found or ("content" in divergence.aspects and not content):
             passed = divergence.location in self._passed
             why = "not looked into: too large, or too many files differ" if passed else "no rule explains it"
-            said = (RULES[UNKNOWN].found(LOW, why),)
-            found = [*found, *said] if not any(cause.label == UNKNOWN for cause in found) else found
+            found.append(RULES[UNKNOWN].found(LOW, why))
         merged = tuple(sorted(_merged(found), key=lambda cause: (cause.label == UNKNOWN, cause.confidence == LOW)))
         return replace(divergence, cause=merged[0].label, causes=merged)
 
-    def _causes(self, divergence: Divergence) -> Iterator[Cause]:
-        if "content" in divergence.aspects:
-            own = list(leaf_causes(divergence))
-            yield from own or self._seen.get(divergence.location, [])
-        yield from fact_causes(divergence)
-
-    def _content_known(self, divergence: Divergence, found: list[Cause], known: list[Cause]) -> bool:
-        return bool(known or self._seen.get(divergence.location) or list(leaf_causes(divergence)))
+    def _of_content(self, divergence: Divergence) -> list[Cause]:
+        if "content" not in divergence.aspects:
+            return []
+        return list(leaf_causes(divergence)) or self._seen.get(divergence.location, [])
 
 
 def _merged(causes: list[Cause]) -> list[Cause]:
