@@ -15,7 +15,7 @@ FUZZ ?= 600
 REPRO := $(BIN)/repro $(if $(STORE),--store $(STORE))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help verify build test lint test-boot quorum-demo bench-build bench-compare bench-fetch bench-hunt faults fuzz clean setup setup-dev
+.PHONY: help verify build test lint test-boot quorum-demo bench-build bench-compare bench-fetch bench-hunt corpus corpus-score faults fuzz clean setup setup-dev
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | \
@@ -57,6 +57,14 @@ bench-fetch: setup ## Fetch the same 300 packages with apt-get download and with
 
 bench-hunt: setup ## Hunt for planted causes in few builds and one by one, and compare the times
 	$(BIN)/python -m bench.hunt
+
+corpus: setup ## Make divergent pairs with known causes by real programs, into out/corpus
+	@setup/host-packages.sh corpus
+	$(BIN)/python -m corpus make
+
+corpus-score: setup ## How often the causes that are named are right, on the corpus (made where it is not there)
+	@setup/host-packages.sh corpus
+	$(BIN)/python -m corpus score
 
 faults: setup-dev ## Fetch from servers that misbehave by 200 seeded plans, and kill 50 fetches
 	$(BIN)/python -m tests.faults

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Have the host packages of a task: setup/host-packages.sh [--list] verify|test|bench|demo
+# Have the host packages of a task: setup/host-packages.sh [--list] verify|test|bench|corpus|demo
 #
 # Looks whether each thing is there (a library, a program, a file), and installs what is missing through apt as
 # root or with sudo that asks no password; else prints the one line to type and fails. Does nothing where all is there.
@@ -12,7 +12,7 @@ export PATH LANG LC_ALL
 
 list=
 if [ "${1:-}" = --list ]; then list=yes; shift; fi
-case "${1:-}" in verify | test | bench | demo) task=$1 ;; *) echo "usage: $0 [--list] verify|test|bench|demo" >&2; exit 2 ;; esac
+case "${1:-}" in verify | test | bench | corpus | demo) task=$1 ;; *) echo "usage: $0 [--list] verify|test|bench|corpus|demo" >&2; exit 2 ;; esac
 
 missing=()  # of each thing, the packages that hold it: names of several releases, split by |
 welcome=()  # the same for what is of use and can be done without
@@ -86,6 +86,56 @@ if [ "$task" = test ]; then
 fi
 if [ "$task" = demo ]; then
   file '/usr/lib/*/faketime/libfaketime.so.1' libfaketime
+fi
+if [ "$task" = corpus ]; then
+  # the programs whose leaks are planted
+  program ar binutils
+  program autoconf autoconf
+  program bash bash
+  program bison bison
+  program bzip2 bzip2
+  program convert imagemagick
+  program cpio cpio
+  program dbus-uuidgen dbus-bin
+  program disorderfs disorderfs
+  file '/usr/lib/*/faketime/libfaketime.so.1' libfaketime
+  program flex flex
+  program free procps
+  program gcc gcc
+  file /usr/include/stdio.h libc6-dev
+  program genisoimage genisoimage
+  program groff groff
+  program gs ghostscript
+  program help2man help2man
+  file /usr/share/i18n/SUPPORTED locales
+  program lzop lzop
+  program m4 m4
+  program make make
+  program mcopy mtools
+  program mke2fs e2fsprogs
+  program mkfs.vfat dosfstools
+  program mkimage u-boot-tools
+  program mkpasswd whois
+  program mksquashfs squashfs-tools
+  program oggenc vorbis-tools
+  program openssl openssl
+  program perl perl
+  program pigz pigz
+  program rrdtool rrdtool
+  program rst2html python3-docutils
+  program sgdisk gdisk
+  program sox sox
+  program sqlite3 sqlite3
+  program ssh-keygen openssh-client
+  program useradd passwd
+  program uuidgen uuid-runtime
+  program x86_64-w64-mingw32-ld binutils-mingw-w64-x86-64
+  program xgettext gettext
+  program xorriso xorriso
+  program xsltproc xsltproc
+  program xz xz-utils
+  program zip zip
+  program zstd zstd
 fi
 if [ "$task" = bench ]; then
   program lb live-build

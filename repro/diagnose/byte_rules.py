@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bz2
 import io
 import lzma
 import re
@@ -11,10 +10,17 @@ import zipfile
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from repro.diagnose import stamps, text_rules, words
+from repro.diagnose.known import Known
 from repro.diagnose.registry import RULES
 from repro.diagnose.rule import sides
+from repro.diagnose.words import Change
+from repro.formats.base import Malformed
+from repro.formats.codec import stream
+from repro.formats.streams import compression
 from repro.model.cause import HIGH, LOW, MEDIUM, UNKNOWN, Cause
 
 LARGEST = 4 << 20  # bytes of a leaf that are looked at, also after decompressing
@@ -27,27 +33,42 @@ _PLAIN = frozenset(range(0x20, 0x7F)) | {9}
 _STRINGS = re.compile(rb"[\x20-\x7e\t]{5,}")
 _MANY = 20_000  # strings of a binary file
 _KEY = re.compile(rb"-----BEGIN [A-Z0-9 ]*(?:KEY|CERTIFICATE)[A-Z ]*-----|^ssh-(?:rsa|ed25519|ecdsa) ", re.MULTILINE)
+# OBJECT IDENTIFIER of RSA, elliptic curve, X25519 and Ed25519 keys (RFC 8017, 5480, 8410)
+_KEY_OIDS = (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", b"\x2a\x86\x48\xce\x3d\x02\x01", b"\x2b\x65\x6e", b"\x2b\x65\x70")
 _MACRO = re.compile(r"(?:[A-Z][a-z]{2} [ \d]\d \d{4}|\d\d:\d\d:\d\d)")  # C11 6.10.8.1
 _CODE = (b"\x7fELF", b"!<arch>", b"MZ")
 
 Views = tuple[bytes, bytes]
+Telling = dict[str, list[tuple[str, str]]]  # by label: confidence and evidence
 
 
-def content_causes(path: str, left: bytes, right: bytes, depth: int = 0) -> list[Cause]:
+@dataclass(frozen=True)
+class At:
+    """How many files in each other led here, and the words that are known."""
+
+    known: Known
+    depth: int = 0
+
+    def deeper(self) -> At:
+        return At(self.known, self.depth + 1)
+
+
+def content_causes(path: str, left: bytes, right: bytes, at: At | None = None) -> list[Cause]:
     """Why the contents of the file at `path`, which differ, do; empty where no rule knows. Never raises."""
-    if depth > _DEPTH or left == right:
+    at = at or At(Known())
+    if at.depth > _DEPTH or left == right:
         return []
     pair = left, right
-    for rule in (_streams, _zip, _png, _headers, _keys):
-        if found := list(rule(path, pair, depth)):
+    for rule in (_streams, _zip, _png, _headers, _symbols, _ogg, _keys):
+        if found := list(rule(path, pair, at)):
             return found
     texts = _text(left), _text(right)
     if texts[0] is not None and texts[1] is not None:
-        return list(_of_lines(path, texts[0].splitlines(), texts[1].splitlines()))
-    return list(_binary(path, pair))
+        return list(_of_lines(path, texts[0].splitlines(), texts[1].splitlines(), at.known))
+    return list(_binary(path, pair, at.known))
 
 
-def _streams(path: str, pair: Views, depth: int) -> Iterator[Cause]:
+def _streams(path: str, pair: Views, at: At) -> Iterator[Cause]:
     inner = _inflated(pair[0]), _inflated(pair[1])
     if inner[0] is None or inner[1] is None:
         return
@@ -55,7 +76,7 @@ def _streams(path: str, pair: Views, depth: int) -> Iterator[Cause]:
         times = [_moment(int.from_bytes(side[4:8], "little")) for side in pair]
         yield RULES["timestamps_in_gzip_headers"].found(HIGH, f"MTIME: {sides(*times)}")
     if inner[0] != inner[1]:
-        yield from content_causes(path.removesuffix(".gz"), inner[0], inner[1], depth + 1)
+        yield from content_causes(path.removesuffix(".gz"), inner[0], inner[1], at.deeper())
     elif _body(pair[0]) != _body(pair[1]):
         yield RULES["compressor"].found(HIGH, f"the same content, compressed to {sides(*map(len, pair))} bytes")
 
@@ -66,22 +87,22 @@ def _body(stream: bytes) -> bytes:
 
 
 def _inflated(data: bytes) -> bytes | None:
-    """What a gzip, xz or bzip2 stream holds, None where it is none or holds too much."""
-    try:
-        if data[:3] == b"\x1f\x8b\x08":
-            found = zlib.decompressobj(31).decompress(data, LARGEST)
-        elif data[:6] == b"\xfd7zXZ\0":
-            found = lzma.LZMADecompressor(memlimit=256 << 20).decompress(data, LARGEST)
-        elif data[:3] == b"BZh":
-            found = bz2.BZ2Decompressor().decompress(data, LARGEST)
-        else:
-            return None
-    except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError):
+    """What a compressed stream holds, None where `data` is none or holds too much."""
+    kind = compression(memoryview(data))
+    if kind is None:
         return None
-    return found if len(found) < LARGEST else None
+    found = bytearray()
+    try:
+        for piece in stream(kind, memoryview(data)):
+            found += piece
+            if len(found) >= LARGEST:
+                return None
+    except Malformed:
+        return None
+    return bytes(found)
 
 
-def _zip(path: str, pair: Views, depth: int) -> Iterator[Cause]:
+def _zip(path: str, pair: Views, at: At) -> Iterator[Cause]:
     if not pair[0].startswith(b"PK\x03\x04") or not pair[1].startswith(b"PK\x03\x04"):
         return
     try:
@@ -93,18 +114,20 @@ def _zip(path: str, pair: Views, depth: int) -> Iterator[Cause]:
     by_name = [{info.filename: info for info in infos} for infos in lists]
     shared = [name for name in by_name[0] if name in by_name[1]]
     if names[0] != names[1] and sorted(names[0]) == sorted(names[1]):
-        at = next(n for n, (a, b) in enumerate(zip(*names, strict=True)) if a != b)
-        yield RULES["member_order"].found(HIGH, f"member {at + 1}: {sides(names[0][at], names[1][at])}")
+        first = next(n for n, (a, b) in enumerate(zip(*names, strict=True)) if a != b)
+        yield RULES["member_order"].found(HIGH, f"member {first + 1}: {sides(names[0][first], names[1][first])}")
     times = [(name, by_name[0][name].date_time, by_name[1][name].date_time) for name in shared]
-    apart = [f"{name}: {sides(_dos(a), _dos(b))}" for name, a, b in times if a != b]
+    apart = [(name, a, b) for name, a, b in times if a != b]
     if apart:
-        label = "timestamps_in_jar" if path.endswith((".jar", ".war")) else "timestamps_in_zip"
-        yield RULES[label].found(HIGH, *apart)
+        label, confidence = "timestamps_in_jar" if path.endswith((".jar", ".war")) else "timestamps_in_zip", HIGH
+        if all(stamps.quarters_apart(_seconds(a), _seconds(b)) for _, a, b in apart):  # one by chance: 1 in 450
+            label, confidence = "timezone", HIGH if len(apart) > 1 else MEDIUM
+        yield RULES[label].found(confidence, *(f"{name}: {sides(_dos(a), _dos(b))}" for name, a, b in apart))
     for name in shared:
         if by_name[0][name].CRC != by_name[1][name].CRC:
             contents = [_member(archive, infos[name]) for archive, infos in zip(opened, by_name, strict=True)]
             if contents[0] is not None and contents[1] is not None:
-                yield from content_causes(name, contents[0], contents[1], depth + 1)
+                yield from content_causes(name, contents[0], contents[1], at.deeper())
                 return
 
 
@@ -117,11 +140,20 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | None:
     return found if len(found) < LARGEST else None
 
 
+def _seconds(time: tuple[int, ...]) -> float:
+    """A DOS time in seconds, as if it were UTC; 0 for one that is none, such as month 0."""
+    year, month, day, hour, minute, second = time
+    try:
+        return datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()
+    except ValueError:
+        return 0.0
+
+
 def _dos(time: tuple[int, ...]) -> str:
     return "{:04}-{:02}-{:02} {:02}:{:02}:{:02}".format(*time)
 
 
-def _png(path: str, pair: Views, depth: int) -> Iterator[Cause]:
+def _png(path: str, pair: Views, at: At) -> Iterator[Cause]:
     if not all(side.startswith(b"\x89PNG\r\n\x1a\n") for side in pair):
         return
     ours, theirs = (dict(_chunks(side)) for side in pair)
@@ -132,7 +164,7 @@ def _png(path: str, pair: Views, depth: int) -> Iterator[Cause]:
     for kind in (b"tEXt", b"iTXt"):
         if kind in apart:
             texts = [each[kind].replace(b"\0", b" ").decode("latin-1") for each in (ours, theirs)]
-            for cause in _of_lines(path, [texts[0]], [texts[1]]):
+            for cause in _of_lines(path, [texts[0]], [texts[1]], at.known):
                 timed = cause.label == "timestamps_in_text"
                 yield RULES["timestamps_in_png"].found(HIGH, *cause.evidence) if timed else cause
     if b"IDAT" in apart and _same_pixels(ours[b"IDAT"], theirs[b"IDAT"]):
@@ -157,12 +189,17 @@ def _same_pixels(left: bytes, right: bytes) -> bool:
     return inner[0] == inner[1]
 
 
-def _headers(path: str, pair: Views, depth: int) -> Iterator[Cause]:
-    """A .pyc whose header alone differs (PEP 552), a PE file's TimeDateStamp."""
-    for label, at in (("timestamps_in_pyc", _pyc(pair)), ("timestamps_in_pe_binaries", _pe(pair))):
-        if at is not None and pair[0][at : at + 4] != pair[1][at : at + 4]:
-            times = [_moment(int.from_bytes(side[at : at + 4], "little")) for side in pair]
-            yield RULES[label].found(HIGH, f"bytes {at} to {at + 4}: {sides(*times)}")
+def _headers(path: str, pair: Views, at: At) -> Iterator[Cause]:
+    """The time in the header of a .pyc (PEP 552), a PE file, a U-Boot image (its include/image.h)."""
+    uboot = 8 if all(side.startswith(b"\x27\x05\x19\x56") for side in pair) else None
+    for label, place, order in (
+        ("timestamps_in_pyc", _pyc(pair), "little"),
+        ("timestamps_in_pe_binaries", _pe(pair), "little"),
+        ("timestamps_in_binary", uboot, "big"),
+    ):
+        if place is not None and pair[0][place : place + 4] != pair[1][place : place + 4]:
+            times = [_moment(int.from_bytes(side[place : place + 4], order)) for side in pair]  # type: ignore[arg-type]
+            yield RULES[label].found(HIGH, f"bytes {place} to {place + 4}: {sides(*times)}")
 
 
 def _pyc(pair: Views) -> int | None:
@@ -177,7 +214,27 @@ def _pe(pair: Views) -> int | None:
     return at + 8 if all(side[at : at + 4] == b"PE\0\0" for side in pair) else None
 
 
-def _keys(path: str, pair: Views, depth: int) -> Iterator[Cause]:
+def _symbols(path: str, pair: Views, at: At) -> Iterator[Cause]:
+    """The symbol table of an ar archive (ar(5), member `/`), which follows the members."""
+    if path != "/":
+        return
+    ours, theirs = (side[4 + 4 * int.from_bytes(side[:4], "big") :].split(b"\0") for side in pair)
+    if ours != theirs and sorted(ours) == sorted(theirs):
+        yield RULES["member_order"].found(HIGH, "the symbol table names the same symbols in another order")
+
+
+def _ogg(path: str, pair: Views, at: At) -> Iterator[Cause]:
+    """The serial number of an Ogg stream (RFC 3533, 6)."""
+    if all(side.startswith(b"OggS") for side in pair) and pair[0][14:18] != pair[1][14:18]:
+        said = sides(*(side[14:18].hex() for side in pair))
+        yield RULES["random_identifier"].found(HIGH, f"serial number of the Ogg stream: {said}")
+
+
+def _keys(path: str, pair: Views, at: At) -> Iterator[Cause]:
+    oids = [next((oid for oid in _KEY_OIDS if oid in side[:48]), b"") for side in pair]
+    if all(side.startswith(b"0") for side in pair) and oids[0] == oids[1] != b"":
+        yield RULES["random_key"].found(HIGH, "both are keys in DER, with other bytes")
+        return
     found = [_KEY.search(side[: 1 << 16]) for side in pair]
     if found[0] and found[1]:
         what = [each.group().decode("ascii").strip("- ") for each in found if each]
@@ -193,22 +250,31 @@ def _text(data: bytes) -> str | None:
         return None if few else data.decode("latin-1")
 
 
-def _of_lines(path: str, left: list[str], right: list[str]) -> Iterator[Cause]:
+def _of_lines(path: str, left: list[str], right: list[str], known: Known) -> Iterator[Cause]:
     """The causes of what differs between two texts: the one of most changes first; and what none explains."""
-    if ordered := text_rules.order(left, right):
+    if ordered := text_rules.accounts(left, right) or text_rules.order(left, right):
         label, confidence, said = ordered
         yield RULES[label].found(confidence, said)
         return
     told, unknown = defaultdict[str, list[tuple[str, str]]](list), list[str]()
     for change in words.changes(left, right):
-        if found := text_rules.told(change, path):
-            told[found[0]].append(found[1:])
-        else:
-            unknown.append(sides(change.left or "(nothing)", change.right or "(nothing)"))
+        _tell(change, path, known, told, unknown)
     yield from _weighed(told, unknown)
 
 
-def _weighed(told: dict[str, list[tuple[str, str]]], unknown: list[str]) -> Iterator[Cause]:
+def _tell(change: Change, path: str, known: Known, told: Telling, unknown: list[str]) -> None:
+    """Put `change` to what is told, or to what is unknown."""
+    found = known.told(change.left, change.right)
+    if not found and (found := text_rules.told(change, path)) and found[1] == HIGH:
+        known.learn(change.left, change.right, found[0])
+    if found:
+        told[found[0]].append(found[1:])
+    else:
+        known.unexplained(change.left, change.right)
+        unknown.append(sides(change.left or "(nothing)", change.right or "(nothing)"))
+
+
+def _weighed(told: Telling, unknown: list[str]) -> Iterator[Cause]:
     if "timezone" in told and "timestamps_in_text" in told:  # times that differ otherwise too: not the zone alone
         told["timestamps_in_text"] += told.pop("timezone")
     for label in sorted(told, key=lambda label: (-len(told[label]), label)):
@@ -219,31 +285,44 @@ def _weighed(told: dict[str, list[tuple[str, str]]], unknown: list[str]) -> Iter
         yield RULES[UNKNOWN].found(LOW, *unknown)
 
 
-def _binary(path: str, pair: Views) -> Iterator[Cause]:
+def _binary(path: str, pair: Views, known: Known) -> Iterator[Cause]:
     """Of two binary files: the texts around what differs, then numbers that are times, then padding."""
     left, right = pair
     told, unknown = defaultdict[str, list[tuple[str, str]]](list), list[str]()
     if len(left) != len(right):
         ours, theirs = (_strings(side) for side in pair)
-        for cause in _of_lines(path, ours, theirs):
+        for cause in _of_lines(path, ours, theirs, known):
             yield _in_code(cause, pair)
         return
-    for start, end in _runs(left, right):
+    for start, end in (piece for run in _runs(left, right) for piece in _pieces(pair, *run)):
         if b"GNU\0" in left[max(0, start - 24) : start] and left.startswith(b"\x7fELF"):
             continue  # the build-id (NT_GNU_BUILD_ID): it follows from the rest
         a, b = (_around(side, start, end) for side in pair)
         if a is not None and b is not None:
             for change in words.changes([a], [b]):
-                if found := text_rules.told(change, path):
-                    told[found[0]].append(found[1:])
-                else:
-                    unknown.append(sides(change.left, change.right))
+                _tell(change, path, known, told, unknown)
         elif found_times := next(stamps.numbers(left, right, start, end), None):
             told["timestamps_in_binary"].append((HIGH, f"at {start}: {sides(*map(_iso, found_times))}"))
+        elif found_addresses := stamps.addresses(left, right, start, end):
+            told["uninitialized_memory"].append((MEDIUM, f"at {start}: addresses {sides(*map(hex, found_addresses))}"))
         else:
             unknown.append(f"bytes {start} to {end}")
     for cause in _weighed(told, unknown):
         yield _in_code(cause, pair)
+
+
+def _pieces(pair: Views, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """A run of differing bytes, cut where both sides have the same zero: there a text or a number ends."""
+    first: int | None = None
+    for at in range(start, end):
+        if pair[0][at] == pair[1][at] == 0:
+            if first is not None:
+                yield first, at
+            first = None
+        elif first is None and pair[0][at] != pair[1][at]:
+            first = at
+    if first is not None:
+        yield first, end
 
 
 def _in_code(cause: Cause, pair: Views) -> Cause:

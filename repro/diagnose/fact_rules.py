@@ -100,13 +100,17 @@ def _xattr(left: Facts, right: Facts, divergence: Divergence) -> Iterator[Cause]
 def _structure(left: Facts, right: Facts, divergence: Divergence) -> Iterator[Cause]:
     """Fields of containers and leaves by what their names say; those that follow from others say nothing."""
     names = sorted({*left, *right, *(r.structure for r in divergence.ranges)} - {"size", "sha256"})
+    times = [name for name in names if _TIME.search(name) and left.get(name) != right.get(name)]
+    moments = [(_seconds(left.get(name)), _seconds(right.get(name))) for name in times]
+    zone = bool(times) and all(a and b and stamps.quarters_apart(a, b) for a, b in moments)
     for label, shape, confidence in (
-        ("timestamps_in_containers", _TIME, HIGH),
+        ("timezone" if zone else "timestamps_in_containers", _TIME, HIGH),
         ("random_uuid", _SERIAL, HIGH),
         ("compressor", _COMPRESSOR, MEDIUM),
         ("uninitialized_memory", _PADDING, MEDIUM),
     ):
         found = [name for name in names if shape.search(name) and not _FOLLOWS.search(name)]
+        found = [name for name in found if name not in left or left[name] != right.get(name)] or found
         if found:
             said = (f"{name}: {sides(left.get(name, '?'), right.get(name, '?'))}" for name in found)
             yield RULES[label].found(confidence, *said)

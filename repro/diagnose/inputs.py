@@ -51,7 +51,7 @@ def _paired(alone: Iterable[Divergence], pattern: re.Pattern[str]) -> Iterable[t
     for d in alone:
         folder, slash, name = d.location[-1].rpartition("/")
         shape = pattern.sub("#", name)
-        if shape != name and any(letter.isdigit() for letter in name):
+        if shape != name and re.search(r"\d|[a-z][A-Z]", name):
             by_shape[*d.location[:-1], f"{folder}{slash}{shape}"][d.left is None].append(d.location)
     for ours, theirs in by_shape.values():
         if len(ours) == len(theirs) == 1:

@@ -5,11 +5,13 @@ Raises nothing about what is in them: all of it is untrusted.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from repro.diagnose.byte_rules import LARGEST, content_causes
+from repro.diagnose.byte_rules import LARGEST, At, content_causes
 from repro.diagnose.fact_rules import fact_causes, leaf_causes
 from repro.diagnose.inputs import one_sided
+from repro.diagnose.known import Known, Pair
 from repro.diagnose.registry import RULES
 from repro.model.cause import CONFIDENCES, LOW, UNKNOWN, Cause
 from repro.model.comparison import Comparison, Divergence
@@ -22,8 +24,11 @@ _BYTES = 256 << 20  # of them all, both sides
 class Judge:
     """Sees the leaves that diverge while their bytes are there, and judges the comparison afterwards."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: Mapping[Pair, str] | None = None) -> None:
+        """`known`: words that stand for one another, by label, as the surroundings of both sides say."""
         self._seen: dict[Location, list[Cause]] = {}
+        self._known = Known(known)
+        self._unexplained: dict[Location, tuple[Pair, ...]] = {}
         self._bytes = 0
         self._passed: set[Location] = set()
 
@@ -34,7 +39,9 @@ class Judge:
             self._passed.add(location)
             return
         self._bytes += size
-        self._seen[location] = content_causes(location[-1] if location else "", bytes(left), bytes(right))
+        name = location[-1] if location else ""
+        self._seen[location] = content_causes(name, bytes(left), bytes(right), At(self._known))
+        self._unexplained[location] = self._known.taken()
 
     def judged(self, comparison: Comparison) -> Comparison:
         """`comparison` with the causes of each divergence, those of its content first, guesses last."""
@@ -56,7 +63,16 @@ class Judge:
     def _of_content(self, divergence: Divergence) -> list[Cause]:
         if "content" not in divergence.aspects:
             return []
-        return list(leaf_causes(divergence)) or self._seen.get(divergence.location, [])
+        return list(leaf_causes(divergence)) or self._by_words(divergence.location)
+
+    def _by_words(self, location: Location) -> list[Cause]:
+        """What the bytes showed; and of words that no rule knew then, what other files say of them by now."""
+        found = self._seen.get(location, [])
+        open_ = [(pair, self._known.told(*pair)) for pair in self._unexplained.get(location, ())]
+        learned = [RULES[told[0]].found(*told[1:]) for _, told in open_ if told]
+        if learned and all(told for _, told in open_):
+            found = [cause for cause in found if cause.label != UNKNOWN]
+        return [*found, *learned]
 
 
 def _merged(causes: list[Cause]) -> list[Cause]:

@@ -88,7 +88,7 @@ _LISTED = (
     ),
     Rule(
         "directory_order",
-        "the same lines, which are names of files, in an order that is no sorting",
+        "the same lines, which are names of files, checksums or plain text, in an order that is no sorting",
         "sort what readdir, find, ls -U or glob give; in Python sorted(os.listdir(…))",
         "stable-inputs",
     ),
@@ -177,10 +177,16 @@ _LISTED = (
         "leave the number of jobs out of what is written",
         "volatile-inputs",
     ),
+    Rule(
+        "captures_memory_address",
+        "hexadecimal addresses as %p and repr() print them: 0x7ffd5e6f1a2c",
+        "do not print addresses; setarch -R hides it",
+        "randomness",
+    ),
     Rule("captures_memory", "amounts of memory: MemTotal, kB", "leave the machine's memory out", "volatile-inputs"),
     Rule(
         "captures_environment",
-        "lines NAME=value that one side has, or has otherwise",
+        "lines NAME=value that one side alone has; variables of the builder alone, such as PATH, that are not the same",
         "do not write the environment down; clean it with env -i",
         "volatile-inputs",
     ),
@@ -192,7 +198,7 @@ _LISTED = (
     ),
     Rule(
         "uid_gid_drift",
-        "owners that differ within the ids that packages are given (100 to 999)",
+        "owners that differ within the ids that packages are given (100 to 999), the same accounts with other ids",
         "fix the order in which users are made: sysusers.d with fixed ids; tar --numeric-owner",
         "archives",
     ),
@@ -228,7 +234,8 @@ _LISTED = (
     ),
     Rule(
         "inputs_differ",
-        "packages that one side alone has, or has in another version: not nondeterminism, the inputs differ",
+        "packages that one side alone has, or has in another version, versions of packages and compilers in text: not "
+        "nondeterminism, the inputs differ",
         "build both from the same lock",
         "definition",
     ),

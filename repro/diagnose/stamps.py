@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from repro.model.cause import HIGH, LOW, MEDIUM
+
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = r"(?P<mon>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}"
 _CLOCK = r"(?P<h>\d\d):(?P<mi>\d\d)(?::(?P<s>\d\d)(?:\.\d+)?)?(?: ?[AP]M)?"
-_ZONE = r"(?: ?(?P<z>Z\b|[+-]\d\d:?\d\d\b|[A-Z]{3,4}\b))?"
+_ZONE = r"(?: ?(?P<z>Z\b|[+-]\d\d(?::?\d\d)?\b|[A-Z]{3,4}\b))?"
 _YEAR = r"(?P<y>(?:19|20)\d\d)"
 _FORMS = tuple(
     re.compile(form)
@@ -24,11 +26,17 @@ _FORMS = tuple(
         rf"\b{_MONTH} +(?P<d>\d\d?),? {_YEAR}(?:,? {_CLOCK}{_ZONE})?",  # __DATE__ and prose
         rf"\b{_MONTH} {_YEAR}\b",  # man pages
         rf"(?<![0-9A-Fa-f]){_YEAR}(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])"
-        r"(?:[T._-]?(?P<h>[01]\d|2[0-3])(?P<mi>[0-5]\d)(?P<s>[0-5]\d)?(?P<z>Z|[+-]\d\d)?)?(?![0-9A-Fa-f])",  # PDF, UTC
-        r"(?<![\w.])(?P<epoch>1[0-9]{9})(?:\.\d+|\d{3})?(?![\w])",  # seconds or milliseconds since 1970
+        r"(?:[T._-]?(?P<h>[01]\d|2[0-3])(?P<mi>[0-5]\d)(?:(?P<s>[0-5]\d)(?:\d\d)?)?(?P<z>Z|[+-]\d\d(?:'?\d\d)?)?|\d\d)?"
+        r"(?![0-9A-Fa-f])",  # PDF, ISO 9660, a zone's serial (RFC 1912)
+        # repr() of Python's datetime
+        rf"\b{_YEAR}, ?(?P<m>\d\d?), ?(?P<d>\d\d?), ?(?P<h>\d\d?), ?(?P<mi>\d\d?)(?:, ?(?P<s>\d\d?))?\b",
+        rf"\b{_YEAR}-?W[0-5]\d(?:-?[1-7])?\b",  # ISO 8601, week
+        rf"\b{_MONTH} +(?P<d>\d\d?) +{_CLOCK}",  # ls -l, of what is new
+        r"(?<![\w.])(?P<epoch>1[0-9]{9})(?:\.\d+|\d{3}|\d{6}|\d{9})?(?![\w])",  # since 1970
         rf"(?<!\d){_CLOCK}(?!\d)",  # a time of day alone
     )
 )
+_TO_THE_SECOND = re.compile(r"\d\d:\d\d:\d\d|\d{14}")
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2050, 1, 1, tzinfo=UTC)
 _FURTHEST = timedelta(hours=28)  # from one zone to another: +14 to -14
 
@@ -72,16 +80,22 @@ def _moment(got: dict[str, str | None]) -> datetime | None:
         return None
 
 
-def zones_apart(left: Stamp, right: Stamp) -> bool:
-    """Whether both may be one moment in two zones: whole quarters of an hour apart, and the zones are not the same."""
+def zones_apart(left: Stamp, right: Stamp) -> str:
+    """How surely both are one moment in two zones, empty where they are not: whole quarters of an hour apart, and the
+    zones are not the same; or there are none, and seconds say that it is hardly by chance."""
     if left.moment is None or right.moment is None or (left.zone == right.zone and left.zone):
-        return False
-    return left.zone != right.zone and quarters_apart(left.moment.timestamp(), right.moment.timestamp())
+        return ""
+    if not quarters_apart(left.moment.timestamp(), right.moment.timestamp()):
+        return ""
+    if left.zone != right.zone:
+        return HIGH
+    return MEDIUM if all(_TO_THE_SECOND.search(stamp.text) for stamp in (left, right)) else LOW
 
 
 def quarters_apart(left: float, right: float) -> bool:
-    """Whether two times in seconds are apart by whole quarters of an hour, as far as zones can be."""
-    return left != right and (left - right) % 900 == 0 and abs(left - right) <= _FURTHEST.total_seconds()
+    """Whether two times in seconds are apart by whole quarters of an hour, as far as zones can be, and not by days."""
+    apart = abs(left - right)
+    return bool(apart % 86400) and apart % 900 == 0 and apart <= _FURTHEST.total_seconds()
 
 
 def numbers(left: bytes, right: bytes, start: int, end: int) -> Iterator[tuple[datetime, datetime]]:
@@ -94,6 +108,16 @@ def numbers(left: bytes, right: bytes, start: int, end: int) -> Iterator[tuple[d
                 found = [since_1970(int.from_bytes(side[at : at + size], order)) for side in (left, right)]
                 if found[0] and found[1]:
                     yield found[0], found[1]
+
+
+def addresses(left: bytes, right: bytes, start: int, end: int) -> tuple[int, int] | None:
+    """The addresses of x86-64 (top of the stack and libraries 0x7f…, heap and program 0x55…) that the 8 byte number
+    which holds all of `start` to `end` may be, on both sides; None where it is none."""
+    at = start - start % 8
+    if end > at + 6 or at + 8 > min(len(left), len(right)):
+        return None
+    found = [int.from_bytes(side[at : at + 8], "little") for side in (left, right)]
+    return (found[0], found[1]) if all(number >> 40 in (0x55, 0x56, 0x7F) for number in found) else None
 
 
 def since_1970(number: int) -> datetime | None:

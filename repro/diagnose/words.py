@@ -19,7 +19,7 @@ _AROUND = 60  # characters before a word
 
 @dataclass(frozen=True)
 class Change:
-    """One place where two lines differ: what stands there on each side, and what stands before it on both.
+    """One place where two lines differ: what stands there on each side, what before it, and what behind on the left.
 
     `stamps` is there where both are times. `whole`: the lines themselves; one of them is empty where one side has none.
     """
@@ -29,6 +29,7 @@ class Change:
     before: str
     whole: tuple[str, str]
     stamps: tuple[Stamp, Stamp] | None = None
+    after: str = ""
 
 
 def changes(left: Sequence[str], right: Sequence[str]) -> Iterator[Change]:
@@ -80,7 +81,7 @@ def _in_line(left: str, right: str) -> Iterator[Change]:
     for what, a, b, c, d in SequenceMatcher(None, first, second, autojunk=False).get_opcodes():
         changed = "".join(first[a:b]).strip(), "".join(second[c:d]).strip()
         if what != "equal" and any(changed):
-            yield Change(*changed, "".join(first[:a])[-_AROUND:], whole)
+            yield Change(*changed, "".join(first[:a])[-_AROUND:], whole, after="".join(first[b:])[:_AROUND])
 
 
 def _masked(text: str, found: Sequence[Stamp]) -> str:

@@ -65,17 +65,18 @@ def verify(
     for name, why in skipped.items():
         place.observer.note(f"variation {name} is left out: {why}")
     done: dict[str, Rebuild] = {}
+    surroundings: dict[str, Environment] = {}
     for number in range(1, rebuilds + 1):
         title = f"rebuild-{number}"
         target = folder if number == 1 else _fresh(folder / title)
-        environment = varied if number % 2 == 0 else baseline
+        surroundings[title] = varied if number % 2 == 0 else baseline
         done[title] = build(
             loaded,
             lock,
             place,
             target,
             backend=backend,
-            environment=environment,
+            environment=surroundings[title],
             cached=False,
             title=title,
             logs=folder,
@@ -86,7 +87,8 @@ def verify(
     sides: list[tuple[str, str]] = []
     for name, other in others:
         pairs = zip(first.files, other.files, strict=True)
-        found = [compare(left, right, deep=deep, observer=place.observer) for left, right in pairs]
+        around = surroundings[title], surroundings[name]
+        found = [compare(*pair, deep=deep, observer=place.observer, surroundings=around) for pair in pairs]
         if all(comparison.verdict == IDENTICAL for comparison in found):
             shutil.rmtree(other.files[0].parent)
         comparisons += found

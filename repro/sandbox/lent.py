@@ -61,6 +61,7 @@ def open_room(
         if libraries := sorted(glob.glob(_FAKETIME)):
             with open(libraries[0], "rb") as library:
                 session.put(library, toolchain.FAKETIME, 0o755)
+        session.call(toolchain.MODULE, "temporary_folders")
         toolchain.compile_locale(session)
         if environment.firmware == UEFI:
             session.call(toolchain.MODULE, "make_folder", path="/sys/firmware/efi")

@@ -18,11 +18,15 @@ def finish(absent: list[str], links: dict[str, str], libraries: dict[str, str]) 
             os.symlink(target, path)
     for name in ("passwd", "group"):  # base-passwd's postinst copies these
         shutil.copyfile(f"/usr/share/base-passwd/{name}.master", f"/etc/{name}")
+    temporary_folders()
+    for copy, library in libraries.items():
+        place(copy, library)
+
+
+def temporary_folders() -> None:
     for folder in ("/tmp", "/var/tmp"):
         os.makedirs(folder, exist_ok=True)
         os.chmod(folder, 0o1777)
-    for copy, library in libraries.items():
-        place(copy, library)
 
 
 def place(copy: str, library: str) -> None:
