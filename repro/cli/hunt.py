@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -11,11 +10,10 @@ import click
 from repro import pipeline
 from repro.cli.context import Context, pass_context
 from repro.cli.factors import parsed_factors
-from repro.cli.options import BACKEND_OPTION, WITHOUT_OPTION, output_folder, workplace
+from repro.cli.options import BACKEND_OPTION, WITHOUT_OPTION, output_folder, source_date_epoch, workplace
 from repro.cli.project import find_project
 from repro.cli.reports import write_file
 from repro.model import hunt as hunts
-from repro.model.errors import InvalidInput
 from repro.model.hunt import Hunt
 from repro.pipeline.hunting import CommandPlace, Terms, hunt_command, hunt_recipe
 from repro.report import hunt as text
@@ -25,7 +23,7 @@ from repro.system.memory import available
 from repro.system.pool import processors
 
 _COMMAND = "repro.hunt.command"
-_EPOCH = 1_700_000_000
+_EPOCH = 1_700_000_000  # a day that is over
 _BUILD = 3 << 30  # bytes of memory that one build may want
 
 
@@ -140,7 +138,8 @@ def command(
         if recipe:
             found = _recipe(context, recipe, folder, terms, choose(backend), whole)
         else:
-            place = CommandPlace(choose(backend), timeout, _epoch(), context.observer)
+            epoch = source_date_epoch()
+            place = CommandPlace(choose(backend), timeout, _EPOCH if epoch is None else epoch, context.observer)
             found = hunt_command(argv, workdir, patterns, folder, terms, place)
         _write(found, folder)
     return _show(found, folder, as_json)
@@ -152,14 +151,6 @@ def _recipe(context: Context, name: str, folder: Path, terms: Terms, backend: Ba
     place = workplace(context)
     pipeline.fetch(loaded, lock, place)
     return hunt_recipe(loaded, lock, place, folder, terms, backend=backend, whole=whole)
-
-
-def _epoch() -> int:
-    """SOURCE_DATE_EPOCH as it is set, else a day that is over. Raises InvalidInput."""
-    value = os.environ.get("SOURCE_DATE_EPOCH", str(_EPOCH))
-    if not value.isdecimal() or len(value) > 10:
-        raise InvalidInput(f"SOURCE_DATE_EPOCH is {value!r}", hint="it is a number of seconds since 1970")
-    return int(value)
 
 
 def _jobs() -> int:

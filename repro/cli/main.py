@@ -30,6 +30,7 @@ COMMANDS = {
     "verify": "Rebuild an image and say whether the bits are the same.",
     "hunt": "Find which factor diverges which file.",
     "explain": "Say why what diverges does, and what settles it.",
+    "lint": "Say what in a root tree would differ from build to build.",
     "attest": "Sign what was found; count what other rebuilders say.",
     "report": "Render a comparison that was made before.",
     "serve": "A snapshot archive of one's own, from the store.",

@@ -81,3 +81,11 @@ def output_folder(given: Path | None, name: str) -> Iterator[Path]:
         yield folder
     finally:
         os.close(descriptor)
+
+
+def source_date_epoch() -> int | None:
+    """SOURCE_DATE_EPOCH in seconds since 1970, None where it is not set. Raises InvalidInput."""
+    value = os.environ.get("SOURCE_DATE_EPOCH")
+    if value is not None and (not value.isdecimal() or len(value) > 10):
+        raise InvalidInput(f"SOURCE_DATE_EPOCH is {value!r}", hint="it is a number of seconds since 1970")
+    return None if value is None else int(value)

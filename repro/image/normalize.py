@@ -1,170 +1,115 @@
-"""The normalizers: what a root tree is rid of because it would differ from build to build, each with its reason.
-
-They run inside the sandbox, chrooted into the tree, so they may import nothing but the standard library and no
-path of theirs can leave it. Each reports the paths it changed; with `apply` false it only says what it would.
-Sources: Debian's live-build and mmdebstrap, Tails' hooks, the reproducible-builds.org issue list.
+"""Running the normalizers: over a tree on disk, where they change it, or over any other, where they only say what they
+would. The engine goes into the sandbox, chrooted into the tree: standard library only, and no path leaves the tree.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from typing import Protocol
+
+from repro.image.normalizers import NORMALIZERS, Normalizer
 
 
-@dataclass(frozen=True)
-class Normalizer:
-    """`patterns` are shell patterns below the root (`*` does not cross `/`, a last `/**` means all below)."""
+class Tree(Protocol):
+    """A root tree: paths are relative, without a leading slash."""
 
-    name: str
-    reason: str
-    patterns: tuple[str, ...]
-    action: Callable[[str, int, bool], bool]
+    def matching(self, pattern: str) -> Iterable[str]:
+        """The paths that match a pattern of a normalizer; no symbolic link is followed on the way."""
+        ...
 
+    def regular(self, path: str) -> bool | None:
+        """Whether `path` is a regular file; None where it is not there (any more)."""
+        ...
 
-def _remove(path: str, epoch: int, apply: bool) -> bool:
-    if apply:
-        shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
-    return True
+    def read(self, path: str) -> bytes: ...
 
+    def remove(self, path: str) -> None: ...
 
-def _empty(path: str, epoch: int, apply: bool) -> bool:
-    if not stat.S_ISREG(os.lstat(path).st_mode) or not os.path.getsize(path):
-        return False
-    if apply:
-        os.truncate(path, 0)
-    return True
-
-
-def _rewriting(change: Callable[[bytes, int], bytes]) -> Callable[[str, int, bool], bool]:
-    """An action that passes a file's bytes through `change`, in place: owner, mode and links stay."""
-
-    def action(path: str, epoch: int, apply: bool) -> bool:
-        if not stat.S_ISREG(os.lstat(path).st_mode):
-            return False
-        with open(path, "r+b" if apply else "rb") as file:
-            old = file.read()
-            new = change(old, epoch)
-            if apply and new != old:
-                file.seek(0)
-                file.write(new)
-                file.truncate()
-        return new != old
-
-    return action
-
-
-def _shadow_days(text: bytes, epoch: int) -> bytes:
-    """The day of the last password change (shadow(5), third field) becomes that of `epoch`."""
-    days = str(epoch // 86400).encode()
-    return re.sub(rb"(?m)^([^:\n]*:[^:\n]*:)\d+(?=:)", rb"\g<1>" + days, text)
-
-
-def _stale_bytecode(path: str, epoch: int, apply: bool) -> bool:
-    """A .pyc checked by source time (PEP 552: flags word 0) carries that time; one checked by hash stays."""
-    if not stat.S_ISREG(os.lstat(path).st_mode):
-        return False
-    with open(path, "rb") as file:
-        header = file.read(16)
-    return len(header) == 16 and header[4:8] == bytes(4) and _remove(path, epoch, apply)
-
-
-NORMALIZERS = (
-    Normalizer(
-        "machine-id", "identity of one machine; empty, so that the first boot makes one", ("etc/machine-id",), _empty
-    ),
-    Normalizer("dbus-machine-id", "identity of one machine", ("var/lib/dbus/machine-id",), _remove),
-    Normalizer(
-        "host-keys",
-        "secrets and identities made at installation",
-        (
-            "etc/ssh/ssh_host_*_key*",
-            "etc/ssl/private/ssl-cert-snakeoil.key",
-            "etc/ssl/certs/ssl-cert-snakeoil.pem",
-            "etc/nvme/hostid",
-            "etc/nvme/hostnqn",
-            "etc/udev/rules.d/70-persistent-*.rules",
-        ),
-        _remove,
-    ),
-    Normalizer("logs", "time, host and order of the installation", ("var/log/**",), _empty),
-    Normalizer(
-        "apt-state",
-        "indexes and archives of one run; binary caches hold paths and times",
-        ("var/lib/apt/lists/**", "var/cache/apt/archives/**", "var/cache/apt/*.bin", "var/lib/apt/extended_states.bak"),
-        _remove,
-    ),
-    Normalizer(
-        "backups",
-        "the state before the last change depends on the order of changes",
-        (
-            "var/lib/dpkg/*-old",
-            "var/cache/debconf/*-old",
-            "etc/passwd-",
-            "etc/shadow-",
-            "etc/group-",
-            "etc/gshadow-",
-            "etc/subuid-",
-            "etc/subgid-",
-            "etc/.pwd.lock",
-            "var/lib/dpkg/lock*",
-            "var/lib/dpkg/triggers/Lock",
-            "var/lib/apt/daily_lock",
-        ),
-        _remove,
-    ),
-    Normalizer(
-        "caches",
-        "made anew when needed; hold times, inodes or hash order",
-        (
-            "var/cache/ldconfig/aux-cache",
-            "var/lib/systemd/catalog/database",
-            "var/cache/man/**",
-            "root/.cache",
-            "var/cache/app-info/**",
-            "usr/share/icons/*/icon-theme.cache",
-            "var/cache/fontconfig/**",
-            "var/lib/dkms/*/*/*/*/log/make.log",
-        ),
-        _remove,
-    ),
-    Normalizer("volatile", "belongs to a running system", ("run/**", "tmp/**", "var/tmp/**"), _remove),
-    Normalizer(
-        "bytecode", "a .pyc with the time of its source; Python makes it again", ("usr/**/*.pyc",), _stale_bytecode
-    ),
-    Normalizer("shadow-days", "the day on which an account was made", ("etc/shadow",), _rewriting(_shadow_days)),
-    Normalizer(
-        "host-names",
-        "mmdebstrap copies these from where it runs; live-config writes them at boot",
-        ("etc/hostname", "etc/resolv.conf"),
-        _remove,
-    ),
-)
+    def write(self, path: str, data: bytes) -> None: ...
 
 
 def normalize(epoch: int, apply: bool = True, without: Sequence[str] = ()) -> dict[str, list[str]]:
     """Run every normalizer but those `without` on the tree at `/`: changed paths by normalizer's name."""
-    changed: dict[str, list[str]] = {}
-    for normalizer in NORMALIZERS:
-        if normalizer.name in without:
-            continue
-        for pattern in normalizer.patterns:
-            # the deepest first, so that what a folder holds is reported before the folder goes
-            for path in sorted(_matches(pattern), reverse=True):
-                if os.path.lexists(path) and normalizer.action(path, epoch, apply):
-                    changed.setdefault(normalizer.name, []).append(path)
+    changed = changes(Disk(apply), epoch, without)
     return {name: sorted(paths) for name, paths in changed.items()}
 
 
-def _matches(pattern: str) -> Iterable[str]:
-    if "**" not in pattern:
-        return _glob(".", pattern.split("/"))
-    top, _, rest = pattern.partition("/**")
-    return [path for start in _glob(".", top.split("/")) for path in _below(start, rest.lstrip("/") or "*")]
+def changes(tree: Tree, epoch: int, without: Sequence[str] = ()) -> dict[str, list[str]]:
+    """What every normalizer but those `without` does to `tree`: changed paths by normalizer's name."""
+    changed: dict[str, list[str]] = {}
+    for normalizer in NORMALIZERS:
+        if normalizer.name not in without:
+            for path in _changed(tree, normalizer, epoch):
+                changed.setdefault(normalizer.name, []).append(path)
+    return changed
+
+
+def _changed(tree: Tree, normalizer: Normalizer, epoch: int) -> Iterator[str]:
+    for pattern in normalizer.patterns:
+        # the deepest first, so that what a folder holds is reported before the folder goes
+        for path in sorted(tree.matching(pattern), reverse=True):
+            regular = tree.regular(path)
+            if regular is None:
+                continue
+            if normalizer.wanted is None:
+                tree.remove(path)
+                yield path
+            elif regular:
+                old = tree.read(path)
+                new = normalizer.wanted(old, epoch)
+                if new is None:
+                    tree.remove(path)
+                elif new != old:
+                    tree.write(path, new)
+                if new != old:
+                    yield path
+
+
+class Disk:
+    """The tree at the working directory; nothing is changed where `apply` is false."""
+
+    def __init__(self, apply: bool) -> None:
+        self._apply = apply
+
+    def matching(self, pattern: str) -> Iterable[str]:
+        if "**" not in pattern:
+            return _glob(".", pattern.split("/"))
+        top, _, rest = pattern.partition("/**")
+        return [path for start in _glob(".", top.split("/")) for path in _below(start, rest.lstrip("/") or "*")]
+
+    def regular(self, path: str) -> bool | None:
+        return stat.S_ISREG(os.lstat(path).st_mode) if os.path.lexists(path) else None
+
+    def read(self, path: str) -> bytes:
+        with open(path, "rb") as file:
+            return file.read()
+
+    def remove(self, path: str) -> None:
+        if self._apply:
+            shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
+
+    def write(self, path: str, data: bytes) -> None:
+        """In place: owner, mode and links stay."""
+        if self._apply:
+            with open(path, "r+b") as file:
+                file.write(data)
+                file.truncate()
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Whether `Disk.matching` finds `path` by `pattern`, where no symbolic link is on the way."""
+    top, deep, rest = pattern.partition("/**")
+    parts, names = top.split("/"), path.split("/")
+    if len(names) != len(parts) and not (deep and len(names) > len(parts)):
+        return False
+    if deep and len(names) == len(parts):
+        return False  # the folder itself
+    last = rest.lstrip("/") or "*"
+    return all(map(fnmatchcase, names, parts)) and (not deep or fnmatchcase(names[-1], last))
 
 
 def _glob(folder: str, parts: list[str]) -> list[str]:

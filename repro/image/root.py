@@ -7,12 +7,12 @@ later stages read, so that no order or inode number of a file system can reach t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import IO
 
-from repro.image.order import Order, TreeFile
-from repro.image.steps import CLAMPED_TIMES, MEMBER_ORDER
+from repro.image.order import Order
+from repro.image.steps import CLAMPED_TIMES, MEMBER_ORDER, TEX_FORMATS
 from repro.model.errors import BuildFailed
 from repro.model.lock import LockedPackage
 from repro.sandbox import disorder
@@ -60,8 +60,8 @@ def make_root(session: Session, order: Order, opened: Callable[[LockedPackage], 
         )
     session.populate(view)
     try:
-        _run_hooks(session, order.hooks, view)
-        session.run(["/bin/sh", "-c", _RELEASE], root=view, env=preloads(session), what="update-initramfs")
+        _run_hooks(session, order, view)
+        session.run(["/bin/sh", "-c", _RELEASE], root=view, env=_variables(session, order), what="update-initramfs")
     finally:
         session.depopulate(view)
     session.call(MODULE, "tidy", root=view, preload=PRELOAD)
@@ -94,7 +94,7 @@ def _install(session: Session, order: Order, opened: Callable[[LockedPackage], I
     ]
     try:
         # /proc and /dev are there already, and are not tar's to change
-        env = {**preloads(session), "TAR_OPTIONS": "--exclude=./proc --exclude=./dev"}
+        env = {**_variables(session, order), "TAR_OPTIONS": "--exclude=./proc --exclude=./dev"}
         session.run(command, env=env, what="mmdebstrap")
     finally:
         session.depopulate(root)
@@ -105,11 +105,16 @@ def _install(session: Session, order: Order, opened: Callable[[LockedPackage], I
         raise BuildFailed(f"what is installed is not what is locked: {', '.join(odd[:5])}", hint=hint)
 
 
-def _run_hooks(session: Session, hooks: Sequence[TreeFile], root: str) -> None:
-    for hook in hooks:
+def _variables(session: Session, order: Order) -> dict[str, str]:
+    """What programs in the tree find in their environment beside that of the sandbox."""
+    return {**preloads(session), **({} if TEX_FORMATS.name in order.without else {"FORCE_SOURCE_DATE": "1"})}
+
+
+def _run_hooks(session: Session, order: Order, root: str) -> None:
+    for hook in order.hooks:
         inside = f"/tmp/{PurePosixPath(hook.path).name}"
         session.put_bytes(hook.data, root + inside, 0o755)
-        session.run([inside], root=root, env=preloads(session), what=f"hook {hook.path}")
+        session.run([inside], root=root, env=_variables(session, order), what=f"hook {hook.path}")
 
 
 def _ordered_view(session: Session, root: str) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from repro.image.normalize import NORMALIZERS
+from repro.image.normalizers import NORMALIZERS
 from repro.model.errors import InvalidInput
 
 ALL = "all"
@@ -21,6 +21,9 @@ class Step:
     reason: str
 
 
+TEX_FORMATS = Step(
+    "tex-formats", "FORCE_SOURCE_DATE=1 for whatever runs in the tree", "TeX's formats carry the day of their making"
+)
 MEMBER_ORDER = Step("member-order", "tar --sort=name", "members come as the file system lists them")
 CLAMPED_TIMES = Step("clamped-times", "tar --clamp-mtime", "what a build writes carries the time of writing")
 SQUASHFS_TIME = Step("squashfs-time", "SOURCE_DATE_EPOCH for mksquashfs", "the superblock carries the time of day")
@@ -30,7 +33,7 @@ ISO_DATES = Step(
 ISO_TIMEZONE = Step("iso-timezone", "TZ=UTC for xorriso", "some dates are written as local time")
 FAT_SERIAL = Step("fat-serial", "mformat -N", "the serial of the EFI system partition follows the time of day")
 FAT_TIMES = Step("fat-times", "a clock that stands for mtools", "mtools stamp folders with the local time of day")
-STEPS = (MEMBER_ORDER, CLAMPED_TIMES, SQUASHFS_TIME, ISO_DATES, ISO_TIMEZONE, FAT_SERIAL, FAT_TIMES)
+STEPS = (TEX_FORMATS, MEMBER_ORDER, CLAMPED_TIMES, SQUASHFS_TIME, ISO_DATES, ISO_TIMEZONE, FAT_SERIAL, FAT_TIMES)
 NAMES = (*(each.name for each in NORMALIZERS), *(step.name for step in STEPS))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from repro.image.normalize import NORMALIZERS
+from repro.image.normalizers import NORMALIZERS
 from repro.image.steps import NAMES, STEPS, chosen
 from repro.model.errors import InvalidInput
 from tests.users import ROOT
@@ -18,9 +18,9 @@ def test_names_are_unique_and_reasons_are_given() -> None:
 def test_the_docs_list_them() -> None:
     text = (ROOT / "docs/building.md").read_text(encoding="utf-8")
     for each in NORMALIZERS:
-        assert f"| {each.name} | {each.reason} |" in text
+        assert f"| {each.name} | {each.reason} | {' '.join(filter(None, each.fixed))} |" in text
     for step in STEPS:
-        assert f"| {step.name} | {step.reason}: {step.what} |" in text
+        assert f"| {step.name} | {step.reason}: {step.what} |  |" in text
 
 
 def test_which_are_meant() -> None:
