@@ -15,7 +15,7 @@ FUZZ ?= 600
 REPRO := $(BIN)/repro $(if $(STORE),--store $(STORE))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help verify build test lint test-boot quorum-demo bench-build bench-compare bench-fetch bench-hunt corpus corpus-score faults fuzz clean setup setup-dev
+.PHONY: help verify build test lint test-boot quorum-demo bench-build bench-compare bench-fetch bench-hunt bench-trace corpus corpus-score faults fuzz clean setup setup-dev
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | \
@@ -57,6 +57,9 @@ bench-fetch: setup ## Fetch the same 300 packages with apt-get download and with
 
 bench-hunt: setup ## Hunt for planted causes in few builds and one by one, and compare the times
 	$(BIN)/python -m bench.hunt
+
+bench-trace: setup ## Build with and without --trace, in turns, and compare times and bits
+	$(BIN)/python -m bench.trace
 
 corpus: setup ## Make divergent pairs with known causes by real programs, into out/corpus
 	@setup/host-packages.sh corpus

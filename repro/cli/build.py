@@ -15,6 +15,7 @@ from repro.cli.project import find_project
 from repro.cli.reports import write_file
 from repro.cli.results import clear_results
 from repro.model import record as records
+from repro.model import trace as traces
 from repro.model.text import human_size
 from repro.sandbox.backend import choose
 from repro.sandbox.environment import Environment
@@ -33,6 +34,11 @@ from repro.sandbox.variations import VARIATIONS, vary
     help=f"Change one factor of the environment; may be given several times. Factors: {', '.join(VARIATIONS)}.",
 )
 @WITHOUT_OPTION
+@click.option(
+    "--trace",
+    is_flag=True,
+    help="Take down which program wrote each file of the root tree, for `repro explain`; the bits are the same.",
+)
 @click.option("--no-cache", is_flag=True, help="Do every stage anew, and keep none.")
 @click.option("--json", "as_json", is_flag=True, help="Write the build record on standard output.")
 @pass_context
@@ -43,6 +49,7 @@ def command(
     backend: str,
     factors: tuple[str, ...],
     without: frozenset[str],
+    trace: bool,
     no_cache: bool,
     as_json: bool,
 ) -> int:
@@ -61,9 +68,19 @@ def command(
     with output_folder(output, recipe) as folder:
         pipeline.fetch(loaded, lock, place)
         built = pipeline.build(
-            loaded, lock, place, folder, backend=chosen, environment=environment, cached=not no_cache, without=without
+            loaded,
+            lock,
+            place,
+            folder,
+            backend=chosen,
+            environment=environment,
+            cached=not no_cache,
+            without=without,
+            trace=trace,
         )
         clear_results(folder)
+        if built.trace:
+            write_file(folder / traces.FILE, traces.encode(built.trace))
         write_file(folder / records.FILE, records.encode(built.record))
     if as_json:
         sys.stdout.buffer.write(records.encode(built.record))
@@ -76,4 +93,10 @@ def command(
         f"built in {run.seconds:.1f} s with backend {run.backend}, peak memory {human_size(run.peak_bytes)}"
         + (f", from the cache: {', '.join(reused)}" if reused else "")
     )
+    if built.trace:
+        seen = built.trace
+        click.echo(
+            f"traced {len(seen.processes)} programs and {len(seen.files)} files by {seen.calls} calls, which took "
+            f"{seen.spent:.1f} of the root's {seen.seconds:.1f} s: {folder / traces.FILE}"
+        )
     return 0

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from repro.model.record import FILE as BUILD
+from repro.model.trace import FILE as TRACE
 from repro.model.verification import FILE as VERIFICATION
 
-_EARLIER = (BUILD, VERIFICATION, "report.txt", "comparison*.json")
+_EARLIER = (BUILD, VERIFICATION, "report.txt", "comparison*.json", TRACE)
 
 
 def clear_results(folder: Path) -> None:

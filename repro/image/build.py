@@ -19,7 +19,7 @@ from repro.image.steps import SQUASHFS_TIME
 from repro.model.errors import Unavailable
 from repro.model.lock import LockedPackage
 from repro.model.record import StageRun
-from repro.sandbox import toolchain
+from repro.sandbox import toolchain, tracer
 from repro.sandbox.backend import Backend
 from repro.sandbox.environment import Environment
 from repro.sandbox.session import Session, open_session
@@ -41,6 +41,7 @@ class Built:
     files: tuple[Path, ...]
     normalized: Mapping[str, list[str]]
     stages: tuple[StageRun, ...]
+    trace: bytes = b""  # what `sandbox.tracer` took down, where it was asked for
 
 
 def build(
@@ -76,7 +77,7 @@ def build(
                     runs.append(StageRun(stage, ids[stage], False, round(time.monotonic() - began, 1)))
                 have.take(session, list(_published(order)))
         files = [have.publish(name, folder / target) for name, target in _published(order).items()]
-    return Built(tuple(files), have.normalized, tuple(runs))
+    return Built(tuple(files), have.normalized, tuple(runs), have.trace)
 
 
 def _known(order: Order, ids: Mapping[str, str], cache: StageCache | None) -> dict[str, Mapping[str, Blob]]:
@@ -127,6 +128,8 @@ def _workshop(
 def _run(session: Session, order: Order, stage: str, store: Store, have: _Outputs) -> None:
     if stage == "root":
         have.normalized = root.make_root(session, order, _opener(store))
+        if order.trace:
+            have.trace = have.read(session, tracer.REPORT)
     elif stage == "squashfs":
         dated = SQUASHFS_TIME.name not in order.without
         squash.make_squashfs(session, order.recipe.compression, order.recipe.compression_level, dated=dated)
@@ -148,6 +151,7 @@ class _Outputs:
     scratch: Path
     blobs: dict[str, Blob]
     normalized: Mapping[str, list[str]] = field(default_factory=dict)
+    trace: bytes = b""
 
     def __post_init__(self) -> None:
         if blob := self.blobs.get(_NORMALIZED):
@@ -164,6 +168,13 @@ class _Outputs:
         for name in names:
             with open(self.scratch / name, "wb") as target:
                 session.get(f"{root.OUTPUT}/{name}", target)
+
+    def read(self, session: Session, path: str) -> bytes:
+        """The file at `path` inside."""
+        with tempfile.TemporaryFile(dir=self.scratch) as target:
+            session.get(path, target)
+            target.seek(0)
+            return target.read()
 
     def keep(self, session: Session, cache: StageCache, stage: str, names: tuple[str, ...]) -> None:
         """Bring the outputs of a stage that just ran into the cache."""

@@ -36,7 +36,8 @@ class Order:
     """One image to build. `index` is the Packages file of exactly the image's packages.
 
     `repeat` tells builds apart that differ in nothing else, and are made each for itself; `until` is the last stage
-    that is wanted (empty: all that the recipe's outputs need). `without` names normalizers that are switched off.
+    that is wanted (empty: all that the recipe's outputs need). `without` names normalizers that are switched off; with
+    `trace` it is taken down who wrote what in the tree, which changes no bit and no id.
     """
 
     recipe: Recipe
@@ -47,6 +48,7 @@ class Order:
     repeat: int = 0
     until: str = ""
     without: frozenset[str] = frozenset()
+    trace: bool = False
 
     @property
     def recipe_sha256(self) -> str:

@@ -15,7 +15,7 @@ from repro.image.order import Order
 from repro.image.steps import CLAMPED_TIMES, MEMBER_ORDER, TEX_FORMATS
 from repro.model.errors import BuildFailed
 from repro.model.lock import LockedPackage
-from repro.sandbox import disorder
+from repro.sandbox import disorder, tracer
 from repro.sandbox.environment import LOCALES, NATIVE, UEFI
 from repro.sandbox.session import Session
 from repro.sandbox.toolchain import FAKEROOT, FAKETIME, PRELOAD, preloads
@@ -51,6 +51,7 @@ def make_root(session: Session, order: Order, opened: Callable[[LockedPackage], 
     Raises BuildFailed with the failing step's last words.
     """
     root = session.environment.build_path
+    session.traced = [root] if order.trace else []
     _install(session, order, opened, root)
     view = _ordered_view(session, root)
     for file in order.overlay:
@@ -58,12 +59,16 @@ def make_root(session: Session, order: Order, opened: Callable[[LockedPackage], 
         session.call(
             MODULE, "lay", tree=view, path=file.path, source=LAYING, target=file.target, executable=file.executable
         )
+    if order.trace:
+        session.traced = [root, view] if view != root else [root]
+        session.call(tracer.__name__, "laid", top=root, title="overlay", paths=[file.path for file in order.overlay])
     session.populate(view)
     try:
         _run_hooks(session, order, view)
         session.run(["/bin/sh", "-c", _RELEASE], root=view, env=_variables(session, order), what="update-initramfs")
     finally:
         session.depopulate(view)
+        session.traced = []
     session.call(MODULE, "tidy", root=view, preload=PRELOAD)
     epoch, without = session.environment.source_date_epoch, sorted(order.without)
     changed = session.call(NORMALIZE, "normalize", root=view, epoch=epoch, without=without)

@@ -17,11 +17,13 @@ from repro.image.build import build as build_image
 from repro.image.order import Order, program_digest, read_tree
 from repro.lock.index import subset
 from repro.model import lock as locks
+from repro.model import trace as traces
 from repro.model.artifact import Artifact
 from repro.model.errors import InvalidInput
 from repro.model.lock import Lock
 from repro.model.record import BuildRecord, Claim, Run
 from repro.model.statement import stamp
+from repro.model.trace import Trace
 from repro.pipeline.loading import Loaded, Workplace, stored_indexes
 from repro.sandbox.backend import Backend, choose
 from repro.sandbox.environment import Environment
@@ -32,10 +34,12 @@ from repro.system.memory import PeakMemory
 
 @dataclass(frozen=True)
 class Rebuild:
-    """One finished build: the `files` it wrote, in the order of the recipe's outputs, and its record."""
+    """One finished build: the `files` it wrote, in the order of the recipe's outputs, its record, and who wrote what in
+    the root tree, where that was asked for."""
 
     files: tuple[Path, ...]
     record: BuildRecord
+    trace: Trace | None = None
 
 
 def build(
@@ -50,17 +54,19 @@ def build(
     title: str = "build",
     logs: Path | None = None,
     without: frozenset[str] = frozenset(),
+    trace: bool = False,
 ) -> Rebuild:
     """Build `loaded` from `lock` into `folder`; what its programs say goes to `TITLE.log` in `logs` (or `folder`).
 
     `cached` lets stages come from and go to the store; where `environment` names a backend, that one is taken.
-    `without` names normalizers that are switched off. Raises BuildFailed, IntegrityFailure or Unavailable.
+    `without` names normalizers that are switched off. With `trace`, which takes no stage from the store, it is taken
+    down who wrote what. Raises BuildFailed, IntegrityFailure or Unavailable.
     """
     backend = choose(environment.backend) if environment.backend else backend
-    order = replace(image_order(loaded, lock, place.store), without=without)
+    order = replace(image_order(loaded, lock, place.store), without=without, trace=trace)
     started = datetime.now(UTC)
     began = time.monotonic()
-    cache = StageCache(place.store, place.observer.note) if cached else None
+    cache = StageCache(place.store, place.observer.note) if cached and not trace else None
     log_path = (logs or folder) / f"{title}.log"
     with _writable(log_path) as log, PeakMemory() as memory, place.observer.task(f"{title}: {loaded.recipe.name}"):
         place.observer.note(f"{title}: backend {backend.name}, log in {log_path}")
@@ -84,7 +90,10 @@ def build(
         program=program_digest(),
         stages=built.stages,
     )
-    return Rebuild(built.files, BuildRecord(_claim(order, loaded, environment, built), run))
+    record = BuildRecord(_claim(order, loaded, environment, built), run)
+    root_seconds = next(stage.seconds for stage in built.stages if stage.name == "root") if trace else 0.0
+    seen = traces.made(built.trace, loaded.recipe.name, root_seconds) if trace else None
+    return Rebuild(built.files, record, seen)
 
 
 def image_order(loaded: Loaded, lock: Lock, store: Store) -> Order:

@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from repro.sandbox import enclosure, kernel, pretend, unpack, wire
+from repro.sandbox import enclosure, kernel, pretend, tracer, unpack, wire
 from repro.sandbox.pretend import Pretence
 
 # chown, dac_override, dac_read_search, fowner, fsetid, kill, setgid, setuid, sys_chroot, setfcap: what maintainer
@@ -92,6 +92,7 @@ class _Init:
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._daemons: dict[int, str] = {}
+        self._watcher = 0  # the process that traces the program that runs
         self._lost = ""
         self._requests: dict[str, Callable[..., Any]] = {
             "run": self._run,
@@ -125,6 +126,9 @@ class _Init:
         code = self._wait(child, started + timeout)
         if code is None:
             self._kill_all()
+        elif self._watcher:
+            tracer.finish(self._watcher)
+        self._watcher = 0
         self._sweep()
         if self._lost and code is not None:
             raise RuntimeError(f"{self._lost}, which has to run beside the build, was killed")
@@ -138,21 +142,31 @@ class _Init:
         self._daemons[child] = argv[0]
         return child
 
-    def _spawn(self, output: int, *, argv: list[str], pretend_to: dict[str, Any] | None = None, **how: Any) -> int:
+    def _spawn(
+        self,
+        output: int,
+        *,
+        argv: list[str],
+        pretend_to: dict[str, Any] | None = None,
+        trace: dict[str, Any] | None = None,
+        **how: Any,
+    ) -> int:
+        self._watcher, door = tracer.start(**trace) if trace else (0, -1)
         pretence = Pretence(**(pretend_to or {}))
         answers = pretend.start(pretence, output) if pretence else -1
         child = os.fork()
         if not child:
             try:
-                _become(output, pretence, answers, **how)
+                _become(output, pretence, answers, door, **how)
                 os.execvpe(argv[0], argv, how["env"])
             except BaseException as error:
                 with contextlib.suppress(OSError):
                     os.write(2, f"cannot run {argv[0]}: {error}\n".encode())
             finally:
                 os._exit(127)
-        if pretence:
-            os.close(answers)
+        for descriptor in (answers, door):
+            if descriptor >= 0:
+                os.close(descriptor)
         return child
 
     def _call(self, *, module: str, function: str, root: str | None, arguments: dict[str, Any]) -> Any:
@@ -264,6 +278,7 @@ def _become(
     output: int,
     pretence: Pretence,
     answers: int,
+    door: int,
     *,
     root: str | None,
     cwd: str,
@@ -281,6 +296,8 @@ def _become(
         os.dup2(output, descriptor)
     if pretence:
         pretend.ask(answers, pretence)
+    if door >= 0:
+        tracer.attach(door)
     nothing = os.open("/dev/null", os.O_RDONLY)
     os.dup2(nothing, 0)
     os.closerange(3, 1024)  # ours close by themselves at the exec

@@ -42,13 +42,17 @@ class Ran:
 
 @dataclass
 class Session:
-    """One sandbox. Use `open_session`; not safe to use from two threads."""
+    """One sandbox. Use `open_session`; not safe to use from two threads.
+
+    Programs that `run` are traced while `traced` names folders: what is written below them is taken down
+    (`tracer.REPORT`); the shortest is where the files really lie."""
 
     environment: Environment
     backend: Backend
     timeout: float
     log: IO[bytes]
     preload: list[str] = field(default_factory=list)
+    traced: list[str] = field(default_factory=list)
     opened: float = field(default_factory=time.time)
     _control: socket.socket | None = None
     _agent: subprocess.Popen[bytes] | None = None
@@ -70,9 +74,10 @@ class Session:
         of what it wrote; `what` names the step in that message.
         """
         with self._output() as (writer, tail):
+            place = self._how(root, cwd, env, privileged)
+            trace = {"tops": self.traced, "title": what or argv[0]} if self.traced else None
             answer = self._ask(
-                {"do": "run", "argv": list(argv), "timeout": self.timeout, **self._how(root, cwd, env, privileged)},
-                writer,
+                {"do": "run", "argv": list(argv), "timeout": self.timeout, "trace": trace, **place}, writer
             )
         text = tail.text()
         if tail.problem:

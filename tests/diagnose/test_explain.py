@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from repro.diagnose import RULES
+from repro.model import trace as traces
+from repro.model.trace import Process, Trace
 
 
 def repro(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
@@ -73,3 +75,34 @@ def test_what_is_neither_is_refused(tmp_path: Path) -> None:
     assert repro(tmp_path, "explain").returncode == 2
     (tmp_path / "x.json").write_text('{"schema": "repro/hunt/v1"}')
     assert repro(tmp_path, "explain", "x.json").returncode == 2
+
+
+def test_who_wrote_it(compared: Path) -> None:
+    """With a trace beside the comparison, or named."""
+    processes = (
+        Process(None, "hook 10-plant", ("uname",)),
+        Process(0, "/bin/sh /var/lib/dpkg/info/x.postinst configure", ()),
+        Process(1, "/usr/bin/perl /usr/sbin/update-x --all", ("listing",)),
+        Process(2, "date -u", ("clock",)),
+    )
+    trace = Trace("x", processes, {"when": 2, "how": 0}, 9, 0.5, 2.0)
+    (compared / "trace.json").write_bytes(traces.encode(trace))
+    said = repro(compared, "explain", "found.json").stdout
+    assert (
+        "written   by update-x ← x.postinst\n            which asked for the time (date), a folder's listing (update-x)"
+        in said
+    )
+    assert "written   by hook 10-plant" in said and said.count("written") == 2
+    rows = json.loads(repro(compared, "explain", "found.json", "--json", "--trace", "trace.json").stdout)
+    assert {row["location"][-1]: row.get("writers") for row in rows} == {
+        "when": ["update-x", "x.postinst"],
+        "how": ["hook 10-plant"],
+        "where": None,
+    }
+    told = repro(compared, "explain", "--trace", "trace.json", "/when", "--json")
+    assert json.loads(told.stdout)["asked"] == {"clock": "date", "listing": "update-x"}
+    missing = repro(compared, "explain", "--trace", "trace.json", "/nowhere")
+    assert missing.returncode == 2 and "nobody was seen to write it" in missing.stderr
+    (compared / "trace.json").write_bytes(b"{}")
+    assert repro(compared, "explain", "found.json").returncode == 2
+    (compared / "trace.json").unlink()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import socket
 import subprocess
 import time
@@ -13,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from repro.model import statement
+from repro.model import trace as traces
 from repro.model.record import claim_bytes
 from repro.model.text import canonical_json
 from repro.sandbox.backend import NAMES
-from tests.pipeline.bench import Bench, Clone, Person, leavings, record
+from tests.pipeline.bench import Bench, Clone, Person, digest, leavings, record
 from tests.pipeline.conftest import Built
 from tests.schemas import check
 from tests.users import ROOT
@@ -106,6 +108,27 @@ def test_a_second_run_takes_it_from_the_cache(bench: Bench, built: Built) -> Non
     assert time.monotonic() - began < 20
     assert record(built.out)["run"]["seconds"] < 5
     assert built.digests() == before
+
+
+def test_a_traced_build_gives_the_same_bits_and_says_who_wrote_what(bench: Bench, built: Built) -> None:
+    out = built.clone.folder / "out/traced"
+    done = bench.run("--offline", "build", "tiny", "--trace", "-o", str(out), clone=built.clone, store=built.store)
+    assert done.returncode == 0, done.stderr
+    assert {name: digest(out / name) for name in built.digests()} == built.digests()
+    assert re.search(r"traced \d+ programs and \d+ files by \d+ calls, which took \d+\.\d of the root's", done.stdout)
+    document = (out / traces.FILE).read_bytes()
+    check(document)
+    trace = traces.decode(document, "trace.json")
+
+    def who(path: str) -> str:
+        return " ← ".join(traces.writers(trace.chain(path)))
+
+    assert who("etc/shadow").endswith("passwd.postinst")
+    assert who("etc/ld.so.cache") == "ldconfig ← libc-bin.postinst (triggered)"
+    assert who("usr/bin/bash").startswith(("dpkg", "tar"))  # unpacked, not written by a script
+    assert who("etc/alternatives/awk").startswith("update-alternatives ← ")
+    told = bench.run("explain", "--trace", str(out / traces.FILE), "/etc/ld.so.cache", clone=built.clone)
+    assert "written   by ldconfig ← libc-bin.postinst (triggered)" in told.stdout
 
 
 def test_an_ordinary_user_elsewhere_gets_the_same_bits(others: list[Other], built: Built, bench: Bench) -> None:
