@@ -6,14 +6,18 @@ fixed, since the order in which folders list their entries follows from them (ex
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import os
 import struct
 import subprocess
+import time
 from collections.abc import Sequence
 
 from repro.sandbox import kernel
 
+_ATTEMPTS, _PAUSE = 50, 0.002  # seconds more after each
 _LOOP_GET_FREE, _LOOP_CONFIGURE = 0x4C82, 0x4C0A
 _AUTOCLEAR = 4  # the device goes when its last user does, however that ends
 _INFO = 232  # bytes of struct loop_info64
@@ -49,14 +53,26 @@ def _format(path: str, descriptor: int, owner: Sequence[int]) -> None:
 
 
 def _loop(image: int) -> tuple[str, int]:
-    """A loop device for `image`: its path, and the descriptor that holds it until it is mounted (loop(4))."""
-    with open("/dev/loop-control", "rb", buffering=0) as control:
-        number = fcntl.ioctl(control, _LOOP_GET_FREE)
-    path = f"/dev/loop{number}"
-    if not os.path.exists(path):
-        os.mknod(path, 0o060600, os.makedev(7, number))
-    device = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    """A loop device for `image`: its path, and the descriptor that holds it until it is mounted (loop(4)).
+
+    One that is free when we ask may be somebody else's when we take it: then another is asked for, as losetup(8) does.
+    """
     info = bytearray(_INFO)
     struct.pack_into("I", info, 52, _AUTOCLEAR)  # lo_flags
-    fcntl.ioctl(device, _LOOP_CONFIGURE, struct.pack("II", image, 0) + bytes(info) + bytes(64))
-    return path, device
+    for attempt in range(_ATTEMPTS):
+        with open("/dev/loop-control", "rb", buffering=0) as control:
+            number = fcntl.ioctl(control, _LOOP_GET_FREE)
+        path = f"/dev/loop{number}"
+        with contextlib.suppress(FileExistsError):
+            os.mknod(path, 0o060600, os.makedev(7, number))
+        device = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.ioctl(device, _LOOP_CONFIGURE, struct.pack("II", image, 0) + bytes(info) + bytes(64))
+        except OSError as error:
+            os.close(device)
+            if error.errno != errno.EBUSY or attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(_PAUSE * attempt)
+        else:
+            return path, device
+    raise AssertionError("not reached")
