@@ -15,12 +15,14 @@ from repro.cli.project import find_project
 from repro.cli.reports import write_file
 from repro.model import hunt as hunts
 from repro.model.hunt import Hunt
-from repro.pipeline.hunting import CommandPlace, Terms, hunt_command, hunt_recipe
+from repro.pipeline.hunting import CommandPlace, Terms, hunt_command, hunt_package, hunt_recipe
+from repro.pipeline.packages import build_tree, load_source
 from repro.report import hunt as text
 from repro.report import hunt_page
 from repro.sandbox.backend import Backend, choose
 from repro.system.memory import available
 from repro.system.pool import processors
+from repro.system.scratch import scratch
 
 _COMMAND = "repro.hunt.command"
 _EPOCH = 1_700_000_000  # a day that is over
@@ -38,11 +40,19 @@ class _Hunt(click.Command):
         return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        return ["[OPTIONS]", "RECIPE | -- COMMAND..."]
+        return ["[OPTIONS]", "RECIPE | --package NAME=VERSION | -- COMMAND..."]
 
 
 @click.command("hunt", cls=_Hunt)
 @click.argument("recipe", required=False)
+@click.option(
+    "--package",
+    metavar="NAME[=VERSION]",
+    help="Hunt in the .debs of this Debian source package, built in a root tree with what it needs.",
+)
+@click.option(
+    "--pins", default="bookworm", show_default=True, metavar="SET", help="The pin set that --package is taken from."
+)
 @click.option(
     "--vary",
     "factors",
@@ -99,6 +109,8 @@ def command(
     context: Context,
     *,
     recipe: str | None,
+    package: str | None,
+    pins: str,
     workdir: Path,
     patterns: tuple[str, ...],
     timeout: float,
@@ -112,7 +124,7 @@ def command(
     backend: str,
     as_json: bool,
 ) -> int:
-    """Find out which factor of its surroundings diverges which file of RECIPE, or of what COMMAND makes.
+    """Find out which factor of its surroundings diverges which file of RECIPE, of a package, or of what COMMAND makes.
 
     For N factors a handful of builds does: in each of them several factors are varied together, each factor in
     another set of builds, and from the builds in which a file came out differently follows which factor did it.
@@ -128,15 +140,19 @@ def command(
       repro hunt minimal --vary umask --vary timezone=Asia/Tokyo --vary locale
       repro hunt -- make
       repro hunt --artifact 'dist/*.whl' -- python3 -m build --no-isolation
+      repro hunt --package hello=2.10-3
     """
     argv: list[str] = click.get_current_context().meta.get(_COMMAND, [])
-    if bool(recipe) == bool(argv):
-        raise click.UsageError("name a RECIPE, or a COMMAND behind --, and not both")
+    if [bool(recipe), bool(package), bool(argv)].count(True) != 1:
+        raise click.UsageError("name one: a RECIPE, a --package, or a COMMAND behind --")
     values = parsed_factors(factors) or dict.fromkeys(pipeline.usual_factors())
     terms = Terms(tuple(values), values, jobs or _jobs(), extra, without, one_by_one)
-    with output_folder(output, f"hunt-{recipe or Path(argv[0]).name}") as folder:
+    name = recipe or (package.partition("=")[0] if package else Path(argv[0]).name)
+    with output_folder(output, f"hunt-{name}") as folder:
         if recipe:
             found = _recipe(context, recipe, folder, terms, choose(backend), whole)
+        elif package:
+            found = _package(context, package, pins, folder, terms, choose(backend), timeout)
         else:
             epoch = source_date_epoch()
             place = CommandPlace(choose(backend), timeout, _EPOCH if epoch is None else epoch, context.observer)
@@ -151,6 +167,18 @@ def _recipe(context: Context, name: str, folder: Path, terms: Terms, backend: Ba
     place = workplace(context)
     pipeline.fetch(loaded, lock, place)
     return hunt_recipe(loaded, lock, place, folder, terms, backend=backend, whole=whole)
+
+
+def _package(
+    context: Context, package: str, pins: str, folder: Path, terms: Terms, backend: Backend, timeout: float
+) -> Hunt:
+    name, _, version = package.partition("=")
+    place = workplace(context)
+    source, loaded = load_source(find_project(), name, version, pins, folder, place)
+    with scratch("repro-hunt-") as inside:
+        tree = build_tree(loaded, place, inside, backend)
+        rooms = CommandPlace(backend, timeout, _EPOCH, context.observer)
+        return hunt_package(source, tree, folder, terms, rooms, place.store)
 
 
 def _jobs() -> int:

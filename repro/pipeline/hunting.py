@@ -19,17 +19,25 @@ from repro.model.hunt import Hunt
 from repro.model.lock import Lock
 from repro.pipeline.building import image_order
 from repro.pipeline.loading import Loaded, Workplace
+from repro.pipeline.packages import Source, write_source
 from repro.sandbox import lent
 from repro.sandbox.backend import Backend, choose
 from repro.sandbox.environment import Environment
 from repro.sandbox.variations import VARIATIONS, experiment, known
-from repro.store import StageCache
+from repro.store import StageCache, Store
 from repro.system.hashing import sha256_file
 from repro.system.pool import parallel
 from repro.system.progress import Null, Observer
 from repro.system.scratch import scratch
 
 # What these change ends with the tree's tar: later stages read that alone.
+# SOURCE_DATE_EPOCH is the changelog's then, as dpkg-buildpackage takes it; tests of programs mind what is varied.
+_BUILD_PACKAGE = """
+unset SOURCE_DATE_EPOCH
+dpkg-source --no-check -x ./*.dsc tree
+cd tree
+DEB_BUILD_OPTIONS="nocheck $DEB_BUILD_OPTIONS" dpkg-buildpackage --build=binary --no-sign
+"""
 _TREE_ONLY = ("build_path", "directory_order", "filesystem", "firmware")
 
 
@@ -88,6 +96,20 @@ def hunt_command(
             tuple(argv), source.resolve().name or "source", archive, tuple(patterns), folder, terms.values, place
         )
         return _hunted(" ".join(argv), terms, skipped, command.make, place.observer)
+
+
+def hunt_package(source: Source, tree: Path, folder: Path, terms: Terms, place: CommandPlace, store: Store) -> Hunt:
+    """Which factors diverge what in the .debs that are built of `source`, in the root tree that the tar `tree` holds.
+
+    Logs go to `folder`. Raises as `hunt_command` does.
+    """
+    skipped = {name: why for name in terms.factors if (why := known(name).missing())}
+    with scratch("repro-hunt-") as inside:
+        archive = inside / "source.tar"
+        write_source(source, store, archive)
+        argv = ("sh", "-ec", _BUILD_PACKAGE)
+        command = _Command(argv, source.name, archive, ("*.deb",), folder, terms.values, place, tree)
+        return _hunted(f"{source.name}={source.version}", terms, skipped, command.make, place.observer)
 
 
 @dataclass(frozen=True)
@@ -236,17 +258,24 @@ class _Command:
     folder: Path
     values: Mapping[str, str | None]
     place: CommandPlace
+    tree: Path | None = None  # the root tree in which it runs; else this host's folders
 
     def make(self, each: Experiment, folder: Path) -> Made:
         """What the command makes in one room of its own."""
-        environment = lent.settled(experiment(Environment(self.place.epoch), each.setting, self.values))
+        environment = experiment(Environment(self.place.epoch), each.setting, self.values)
+        environment = environment if self.tree else lent.settled(environment)
         made = folder / "made.tar"
         with (
             open(self.folder / f"{each.name}.log", "wb") as log,
             open(self.source, "rb") as source,
             open(made, "wb") as target,
             lent.open_room(
-                environment, self.place.backend, log=log, timeout=self.place.timeout, last_pid=PIDS * each.repeat
+                environment,
+                self.place.backend,
+                log=log,
+                timeout=self.place.timeout,
+                last_pid=PIDS * each.repeat,
+                tree=self.tree,
             ) as room,
         ):
             room.run(source, self.name, self.argv, self.patterns, target)

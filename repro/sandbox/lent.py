@@ -1,4 +1,5 @@
-"""A room in which a command runs with the programs of this host: its /usr and /etc are lent, read-only, no more.
+"""A room in which a command runs with the programs of this host: its /usr and /etc are lent, read-only, no more; or
+with those of a root tree that was made for it, where nothing of the host is there.
 
 For hunting in any source folder, where no toolchain is locked. The folder goes in as a tar and what the command made
 comes out as one, so that neither the folder nor the host is touched. There is no network inside.
@@ -12,6 +13,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import IO
 
 from repro.model.errors import BuildFailed
@@ -24,8 +26,10 @@ from repro.sandbox.session import Session, open_session
 FOLDERS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/usr", "/etc", "/opt", "/var/lib")
 MODULE = "repro.sandbox.lent_inside"
 _FAKETIME = "/usr/lib/*/faketime/libfaketime.so.1"
+_TREES_FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+NEEDED = ("disorderfs", "libfaketime", "locales")  # packages that a root tree needs for all to be varied
 _LOCALES = "/usr/share/i18n/SUPPORTED"
-_SOURCE, _MADE = "/source.tar", "/made.tar"
+_SOURCE, _MADE, _TREE = "/source.tar", "/made.tar", "/root.tar"
 _UNDER = "/under"  # where the folder really lies, where its order is not the native one
 
 
@@ -49,16 +53,29 @@ def settled(environment: Environment) -> Environment:
 
 @contextlib.contextmanager
 def open_room(
-    environment: Environment, backend: Backend, *, log: IO[bytes], timeout: float, last_pid: int
+    environment: Environment,
+    backend: Backend,
+    *,
+    log: IO[bytes],
+    timeout: float,
+    last_pid: int,
+    tree: Path | None = None,
 ) -> Iterator[Room]:
-    """A room with an empty folder for the build, in `environment`. Raises BuildFailed, InvalidInput."""
+    """A room with an empty folder for the build, in `environment`; `tree` is the tar of a root tree with the packages
+    NEEDED, in place of the host's folders. Raises BuildFailed, InvalidInput."""
     ordered = environment.directory_order != NATIVE
     ground = replace(environment, build_path=_UNDER) if ordered else environment
     modules = (MODULE, toolchain.MODULE)
+    lend = () if tree else FOLDERS
     with open_session(
-        ground, backend, log=log, preload=modules, timeout=timeout, fuse=ordered, last_pid=last_pid, lend=FOLDERS
+        ground, backend, log=log, preload=modules, timeout=timeout, fuse=ordered, last_pid=last_pid, lend=lend
     ) as session:
-        if libraries := sorted(glob.glob(_FAKETIME)):
+        if tree:
+            with open(tree, "rb") as archive:
+                session.put(archive, _TREE)
+            session.call(MODULE, "furnish", archive=_TREE)
+            session.call(toolchain.MODULE, "place", copy=toolchain.FAKETIME, library=_TREES_FAKETIME)
+        elif libraries := sorted(glob.glob(_FAKETIME)):
             with open(libraries[0], "rb") as library:
                 session.put(library, toolchain.FAKETIME, 0o755)
         session.call(toolchain.MODULE, "temporary_folders")

@@ -14,6 +14,12 @@ from repro.sandbox.unpack import unpack_tar
 Facts = list[str | int]  # kind and mode, and what is in it
 
 
+def furnish(archive: str) -> None:
+    """Lay the root tree in the tar `archive` out at `/`."""
+    unpack_tar(archive, "/")
+    os.unlink(archive)
+
+
 def lay(archive: str, folder: str) -> dict[str, Facts]:
     """Lay the tar `archive` out in `folder`; the facts of all that is there then, by path."""
     os.makedirs(folder)
