@@ -144,7 +144,7 @@ def command(
     """
     argv: list[str] = click.get_current_context().meta.get(_COMMAND, [])
     if [bool(recipe), bool(package), bool(argv)].count(True) != 1:
-        raise click.UsageError("name one: a RECIPE, a --package, or a COMMAND behind --")
+        raise click.UsageError("name a RECIPE, a --package, or a COMMAND behind --, and one alone")
     values = parsed_factors(factors) or dict.fromkeys(pipeline.usual_factors())
     terms = Terms(tuple(values), values, jobs or _jobs(), extra, without, one_by_one)
     name = recipe or (package.partition("=")[0] if package else Path(argv[0]).name)

@@ -137,8 +137,8 @@ def test_a_factor_under_which_the_command_fails(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "code", "said"),
     [
-        ((), 2, "name a RECIPE, or a COMMAND behind --"),
-        (("minimal", "--", "make"), 2, "not both"),
+        ((), 2, "name a RECIPE, a --package, or a COMMAND behind --"),
+        (("minimal", "--", "make"), 2, "one alone"),
         (("--",), 2, "name a RECIPE"),
         (("--vary", "weather", "--", "true"), 2, "no variation is called 'weather'"),
         (("--vary", "cpus=none", "--", "true"), 2, "is not a value"),
