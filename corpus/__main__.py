@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from corpus import cases, score
+from corpus import cases, images, score
 from corpus.judging import answers
 from corpus.plant import SIDES, SUFFIXES, plant
 
@@ -24,9 +24,15 @@ def main(argv: list[str]) -> int:
         if what == "make" or not _made(folder / name):
             plant(name, group, folder / name)
             print(f"{name}: {len(group)} cases in {len(SUFFIXES)} containers", flush=True)
+    pairs = folder / images.GROUP
+    whole = images.GROUP in rest[1:] or not rest[1:]
+    if whole and (what == "make" or not images.made(pairs)):
+        images.make(pairs)
+        print(f"{images.GROUP}: {len(images.FACTORS)} pairs of {images.RECIPE}", flush=True)
     if what == "make":
         return 0
     found = [each for name, group in chosen.items() for each in answers(name, group, folder / name)]
+    found += images.answers(pairs) if whole else ()
     for each in found:
         if not each.correct and not each.held_back:
             print(f"{each.case}: {each.said} ({each.confidence}), not {' or '.join(sorted(each.right))}: {each.place}")

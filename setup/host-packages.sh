@@ -111,6 +111,7 @@ if [ "$task" = corpus ]; then
   program lzop lzop
   program m4 m4
   program make make
+  program mandb man-db
   program mcopy mtools
   program mke2fs e2fsprogs
   program mkfs.vfat dosfstools

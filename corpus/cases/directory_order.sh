@@ -80,3 +80,11 @@ tar -C "$SRC" --mtime=@0 --owner="tor:$id" --group="tor:$id" -cf x.tar state
 
 ## hard-links-two: hard_link_order member_order
 (cd "$SRC" && mkdir t && echo text > t/one && for n in two three four five six; do ln t/one t/$n; done && tar --mtime=@0 --owner=0 --group=0 -cf - t) > y.tar
+
+## passwd-order: uid_gid_drift
+mkdir -p "$SRC/root/etc" "$SRC/users"
+printf 'root:x:0:0::/:/bin/sh\n' > "$SRC/root/etc/passwd"
+printf 'root:x:0:\n' > "$SRC/root/etc/group"
+touch "$SRC/users/_apt" "$SRC/users/messagebus" "$SRC/users/sshd" "$SRC/users/tor"
+for user in $(ls -U "$SRC/users"); do useradd --prefix "$SRC/root" --system --no-create-home "$user" 2>> "$SRC/log"; done
+cp "$SRC/root/etc/passwd" passwd

@@ -333,3 +333,25 @@ touch -d "@$(date +%s)" "$SRC/t/a" "$SRC/t"
 mksquashfs "$SRC/t" "$SRC/iso/filesystem.squashfs" -quiet -no-progress -all-root -mkfs-time 0
 touch -d @0 "$SRC/iso/filesystem.squashfs" "$SRC/iso"
 xorriso -as mkisofs -quiet -R --modification-date=2023111422132000 --set_all_file_dates 2023111422132000 -o x.iso "$SRC/iso"
+
+## useradd: timestamps_in_text
+mkdir -p "$SRC/root/etc"
+printf 'root:x:0:0::/:/bin/sh\n' > "$SRC/root/etc/passwd"
+printf 'root:x:0:\n' > "$SRC/root/etc/group"
+printf 'root:*:19000:0:99999:7:::\n' > "$SRC/root/etc/shadow"
+useradd --prefix "$SRC/root" --system --no-create-home tor 2> "$SRC/log"
+cp "$SRC/root/etc/shadow" shadow
+
+## dpkg-log: timestamps_in_text
+mkdir -p "$SRC/p/DEBIAN" "$SRC/root/var/lib/dpkg"
+printf 'Package: x\nVersion: 1\nArchitecture: all\nMaintainer: A <a@example.org>\nDescription: x\n' > "$SRC/p/DEBIAN/control"
+dpkg-deb --root-owner-group --build "$SRC/p" "$SRC/x.deb" > "$SRC/log"
+touch "$SRC/root/var/lib/dpkg/status"
+dpkg --root="$SRC/root" --force-not-root --log="$PWD/dpkg.log" -i "$SRC/x.deb" > "$SRC/log" 2>&1
+
+## mandb: timestamps_in_binary timestamps_in_text
+mkdir -p "$SRC/man/man1"
+printf '.TH X 1\n.SH NAME\nx \\- does things\n' > "$SRC/man/man1/x.1"
+touch -d "@$(date +%s)" "$SRC/man/man1/x.1"
+mandb --quiet --create "$SRC/man" 2> "$SRC/log" || true
+cp "$SRC/man/index.db" index.db

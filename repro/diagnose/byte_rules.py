@@ -73,7 +73,7 @@ def _streams(path: str, pair: Views, at: At) -> Iterator[Cause]:
     if inner[0] is None or inner[1] is None:
         return
     if pair[0][:3] == pair[1][:3] == b"\x1f\x8b\x08" and pair[0][4:8] != pair[1][4:8]:
-        times = [_moment(int.from_bytes(side[4:8], "little")) for side in pair]
+        times = [stamps.shown(int.from_bytes(side[4:8], "little")) for side in pair]
         yield RULES["timestamps_in_gzip_headers"].found(HIGH, f"MTIME: {sides(*times)}")
     if inner[0] != inner[1]:
         yield from content_causes(path.removesuffix(".gz"), inner[0], inner[1], at.deeper())
@@ -198,7 +198,7 @@ def _headers(path: str, pair: Views, at: At) -> Iterator[Cause]:
         ("timestamps_in_binary", uboot, "big"),
     ):
         if place is not None and pair[0][place : place + 4] != pair[1][place : place + 4]:
-            times = [_moment(int.from_bytes(side[place : place + 4], order)) for side in pair]  # type: ignore[arg-type]
+            times = [stamps.shown(int.from_bytes(side[place : place + 4], order)) for side in pair]  # type: ignore[arg-type]
             yield RULES[label].found(HIGH, f"bytes {place} to {place + 4}: {sides(*times)}")
 
 
@@ -302,7 +302,7 @@ def _binary(path: str, pair: Views, known: Known) -> Iterator[Cause]:
             for change in words.changes([a], [b]):
                 _tell(change, path, known, told, unknown)
         elif found_times := next(stamps.numbers(left, right, start, end), None):
-            told["timestamps_in_binary"].append((HIGH, f"at {start}: {sides(*map(_iso, found_times))}"))
+            told["timestamps_in_binary"].append((HIGH, f"at {start}: {sides(*map(stamps.shown, found_times))}"))
         elif found_addresses := stamps.addresses(left, right, start, end):
             told["uninitialized_memory"].append((MEDIUM, f"at {start}: addresses {sides(*map(hex, found_addresses))}"))
         else:
@@ -367,11 +367,3 @@ def _around(data: bytes, start: int, end: int) -> str | None:
 
 def _strings(data: bytes) -> list[str]:
     return [found.group().decode("ascii") for _, found in zip(range(_MANY), _STRINGS.finditer(data), strict=False)]
-
-
-def _moment(seconds: int) -> str:
-    return "none" if not seconds else _iso(stamps.since_1970(seconds)) or str(seconds)
-
-
-def _iso(moment: object) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S}Z" if moment else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from repro.diagnose import stamps, text_rules
@@ -40,7 +39,7 @@ def _mtime(left: Facts, right: Facts, divergence: Divergence) -> Iterator[Cause]
         local = any(_LOCAL_TIMES.search(part) for part in divergence.location)
         if local and moments[0] and moments[1] and stamps.quarters_apart(moments[0], moments[1]):
             label = "timezone"
-        yield RULES[label].found(HIGH, f"{name}: {sides(_time(ours), _time(theirs))}")
+        yield RULES[label].found(HIGH, f"{name}: {sides(stamps.shown(ours), stamps.shown(theirs))}")
 
 
 def _seconds(value: Any) -> float | None:
@@ -48,13 +47,6 @@ def _seconds(value: Any) -> float | None:
         return float(value)
     found = stamps.stamps(str(value))
     return found[0].moment.timestamp() if found and found[0].moment else None
-
-
-def _time(value: Any) -> str:
-    try:
-        return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S}Z"
-    except (TypeError, ValueError, OverflowError, OSError):
-        return str(value)
 
 
 def _mode(left: Facts, right: Facts, divergence: Divergence) -> Iterator[Cause]:

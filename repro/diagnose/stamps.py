@@ -124,3 +124,13 @@ def since_1970(number: int) -> datetime | None:
     """The moment that many seconds after 1970, None where no file of ours is that old or that new."""
     moment = datetime.fromtimestamp(number, UTC) if 0 < number < 1 << 32 else None
     return moment if moment and EARLIEST <= moment < LATEST else None
+
+
+def shown(value: object) -> str:
+    """A moment, or seconds since 1970, for people; 0 is none, and what is no time stays as it is."""
+    if isinstance(value, (int, float)):
+        try:
+            value = datetime.fromtimestamp(value, UTC) if value else "none"
+        except (ValueError, OverflowError, OSError):
+            return str(value)
+    return f"{value:%Y-%m-%d %H:%M:%S}Z" if isinstance(value, datetime) else str(value)

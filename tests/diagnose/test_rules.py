@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,6 +52,30 @@ TEXTS = [
     ("a\nB\nc\n", "B\na\nc\n", "locale_order"),
     ("b.txt\na.txt\nc.txt\n", "c.txt\nb.txt\na.txt\n", "directory_order"),
     ("{'a': 1, 'b': 2}\n", "{'b': 2, 'a': 1}\n", "hash_order"),
+    ("object at 0x7ffd5e6f1a2c\n", "object at 0x7ffe12345678\n", "captures_memory_address"),
+    ("GCC: (Debian 12.2.0-14) x\n", "GCC: (Debian 13.1.0-2) x\n", "inputs_differ"),
+    ("Version: 1.2.3-1\n", "Version: 1.2.3-2\n", "inputs_differ"),
+    ("/usr/lib/libx.so.1.2.3\n", "/usr/lib/libx.so.1.2.4\n", "inputs_differ"),
+    ("+0000\n", "-1200\n", "timezone"),
+    ("zone CET\n", "zone UTC\n", "timezone"),
+    ("made 2023-11-14 22:13:20\n", "made 2023-11-14 10:13:20\n", "timezone"),
+    ("made 2023-11-14 22:13:20\n", "made 2023-11-15 22:13:20\n", "timestamps_in_text"),
+    ("x:$6$abcdefgh$0123456789012345678901:1\n", "x:$6$zyxwvuts$9876543210987654321098:1\n", "random_key"),
+    ("tor:x:105:105::/:/bin/sh\n", "tor:x:107:107::/:/bin/sh\n", "uid_gid_drift"),
+    ("Linux alpha 6.1.0-37-amd64 x86_64\n", "Linux beta 6.1.0-37-amd64 x86_64\n", "captures_hostname"),
+    ("compiled with 4 jobs\n", "compiled with 16 jobs\n", "captures_parallelism"),
+    ("on 2 cores\n", "on 64 cores\n", "captures_cpu"),
+    ("-I/build/one/include\n", "-I/srv/two/include\n", "captures_build_path"),
+    ("/root/.config/x\n", "/nonexistent/home/.config/x\n", "captures_home_dir"),
+    ("EDITOR=vi\n", "EDITOR=/usr/bin/nano\n", "captures_environment"),
+    ("Tuesday\n", "mardi\n", "locale_text"),
+    ("serial 2023111401\n", "serial 2026121701\n", "timestamps_in_text"),
+    ("(c) 2001-2023\n", "(c) 2001-2026\n", "timestamps_in_text"),
+    (
+        f"{'1' * 32}  b\n{'2' * 32}  a\n{'3' * 32}  c\n",
+        f"{'3' * 32}  c\n{'1' * 32}  b\n{'2' * 32}  a\n",
+        "directory_order",
+    ),
     ("-----BEGIN PRIVATE KEY-----\nQUJD\n", "-----BEGIN PRIVATE KEY-----\nREVG\n", "random_key"),
 ]
 
@@ -218,3 +243,61 @@ def judged(*divergences: Divergence) -> tuple[Divergence, ...]:
     side = Side("x", 1, "0" * 64)
     found = Comparison(side, side, DIFFERENT, Summary(0, 0, 0, 0), divergences)
     return Judge().judged(found).divergences
+
+
+def looked_into(known: dict[tuple[str, str], str] | None, *files: tuple[str, str]) -> list[tuple[Cause, ...]]:
+    """The causes of files with these contents on either side, one comparison."""
+    judge = Judge(known)
+    for number, (left, right) in enumerate(files):
+        judge.look((f"f{number}",), memoryview(left.encode()), memoryview(right.encode()))
+    found = tuple(Divergence((f"f{number}",), ("content",), {}, {}) for number in range(len(files)))
+    side = Side("x", 1, "0" * 64)
+    comparison = Comparison(side, side, DIFFERENT, Summary(0, 0, 0, 0), found)
+    return [each.causes for each in judge.judged(comparison).divergences]
+
+
+def test_what_one_file_shows_is_known_in_the_others() -> None:
+    """Before and behind it; and not of words that are another."""
+    files = [
+        ("welcome to alpha, ann\n", "welcome to beta42, ann\n"),
+        ("host: alpha\n", "host: beta42\n"),
+        ("at gamma\n", "at delta\n"),
+    ]
+    first, second, third = looked_into(None, *files)
+    assert [(cause.label, cause.confidence) for cause in first] == [("captures_hostname", "medium")]
+    assert second[0].confidence == "high" and third[0].label == UNKNOWN
+
+
+def test_what_is_known_of_the_surroundings_is_certain() -> None:
+    known = {("repro", "i-capture"): "captures_hostname", ("/build", "/srv/second"): "captures_build_path"}
+    first, second = looked_into(
+        known, ("motd of repro!\n", "motd of i-capture!\n"), ("x=/build/y\n", "x=/srv/second/y\n")
+    )
+    assert [(cause.label, cause.confidence) for cause in first] == [("captures_hostname", "high")]
+    assert [(cause.label, cause.confidence) for cause in second] == [("captures_build_path", "high")]
+
+
+def test_addresses_in_binary_data() -> None:
+    def record(address: int) -> bytes:
+        return b"\0\1\2\3\4\5\6\7" + struct.pack("<Q", address) + b"\0" * 8
+
+    assert labels(record(0x7FFD5E6F1A2C), record(0x7FFE12345678)) == ["uninitialized_memory"]
+    assert labels(record(0x123456789ABC), record(0xCBA987654321)) == []
+
+
+def test_symbols_of_an_archive_and_keys_in_der() -> None:
+    def table(*names: bytes) -> bytes:
+        return struct.pack(">I", len(names)) + struct.pack(">2I", 8, 99) + b"\0".join(names) + b"\0"
+
+    assert labels(table(b"one", b"two"), table(b"two", b"one"), "/") == ["member_order"]
+    keys = [b"\x30\x2e\x02\x01\0\x30\x05\x06\x03\x2b\x65\x70" + os.urandom(36) for _ in range(2)]
+    assert labels(*keys) == ["random_key"]
+
+
+def test_zstd_and_uboot() -> None:
+    inside = [zstandard.compress(f"pid {number}\n".encode()) for number in (12, 34)]
+    assert labels(*inside) == ["process_id"]
+    images = [
+        b"\x27\x05\x19\x56" + os.urandom(4) + struct.pack(">I", when) + bytes(60) for when in (1700000000, 1764217305)
+    ]
+    assert labels(*images) == ["timestamps_in_binary"]
