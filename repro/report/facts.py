@@ -33,7 +33,8 @@ def lines(divergence: Divergence, width: int) -> Iterator[str]:
         if "content" in divergence.aspects:
             yield fit(_sizes(_size(left), _size(right)), width)
     if divergence.cause:
-        yield from wrap(f"cause: {printable(divergence.cause)}", width)
+        shown = divergence.causes[0].evidence[:1] if divergence.causes else ()
+        yield from wrap(printable(": ".join(("cause", divergence.cause, *shown))), width)
     yield from wrap(printable(sentence_and_diff(divergence)[0]), width)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from repro.model.cause import Cause
 from repro.model.comparison import Cells, Comparison, Divergence, Facts, Picture
 from repro.model.gate import Standing
 from repro.model.text import canonical_json, printable
@@ -53,12 +54,17 @@ def _divergence(divergence: Divergence) -> dict[str, Any]:
         "right": _facts(divergence.right),
         "ranges": [(r.side, _number(r.start), _number(r.end), printable(r.structure)) for r in divergence.ranges],
         "cause": divergence.cause and printable(divergence.cause),
+        "causes": [_cause(cause) for cause in divergence.causes],
         "package": divergence.package and printable(divergence.package),
         "detail": divergence.detail and lines(divergence.detail),
         "standing": divergence.standing and _standing(divergence.standing),
     }
     there = {name: value for name, value in fields.items() if value not in (None, "", [])}
     return {"at": names(divergence.location), "aspects": divergence.aspects, **there}
+
+
+def _cause(cause: Cause) -> tuple[str, str, list[str], str]:
+    return printable(cause.label), cause.confidence, names(cause.evidence), printable(cause.remedy)
 
 
 def _standing(standing: Standing) -> dict[str, str]:

@@ -69,6 +69,9 @@ def test_a_real_comparison(browser: Browser, tmp_path: Path) -> None:
         dialog = page.get_by_role("dialog")
         expect(dialog.locator(".removed")).to_have_text("-live\n")
         expect(dialog.locator(".added")).to_have_text("+dead\n")
+        expect(dialog).to_contain_text("Cause: captures_hostname (confidence: high)")
+        expect(dialog.get_by_role("listitem")).to_have_text("live → dead")
+        expect(dialog).to_contain_text("Remedy: fix the host name for the build")
 
 
 def test_filters_find_the_right_rows(browser: Browser, files: dict[str, Path]) -> None:

@@ -53,12 +53,19 @@ function* sections({ found, number: nth, key }) {
   yield make("p", {}, ...found.aspects.flatMap((aspect) => [make("span", { class: "tag" }, aspect), " "]));
   if (found.standing) yield* standing(found.standing);
   if (found.package) yield make("p", {}, "Package: ", make("b", {}, make("bdi", {}, found.package)));
-  if (found.cause) yield make("p", {}, "Cause: ", make("b", {}, make("bdi", {}, found.cause)));
+  yield* causes(found.causes || (found.cause ? [[found.cause, "", [], ""]] : []));
   for (const reason of notes.get(key) || []) yield make("p", { class: "notice" }, `Not examined: ${reason}`);
   yield copying(found, nth);
   if (found.left || found.right) yield facts(found);
   if (found.detail) yield* explanation(found.detail);
   if (found.ranges) yield ranges(found.ranges);
+}
+function* causes(all) {
+  for (const [label, confidence, evidence, remedy] of all) {
+    yield make("p", {}, "Cause: ", make("b", {}, make("bdi", {}, label)), confidence ? ` (confidence: ${confidence})` : null);
+    if (evidence.length) yield make("ul", {}, ...evidence.map((said) => make("li", {}, make("bdi", {}, said))));
+    if (remedy) yield make("p", {}, "Remedy: ", make("bdi", {}, remedy));
+  }
 }
 function* standing(said) {
   yield make("p", {}, "Baseline: ", badge(said), said.why ? ` ${said.why}` : null);
