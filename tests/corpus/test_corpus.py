@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from corpus import cases, score
+from corpus import cases, images, score
 from corpus.cases import Case
 from corpus.judging import Unlabelled, answers
 from corpus.plant import SUFFIXES, plant
@@ -103,3 +103,8 @@ def test_the_score_by_hand() -> None:
     assert (rows["c"].labelled, rows["c"].said, rows["c"].right) == (1, 0, 0)
     expected = "labelled=6 precision=0.600 recall=0.500 heldback_accuracy=0.250 confident_wrong=0.250"
     assert score.summary(given) == expected and not score.good(given)
+
+
+def test_pairs_of_the_image_have_factors_and_labels_that_there_are() -> None:
+    assert images.FACTORS.keys() <= VARIATIONS.keys()
+    assert all(labels and labels <= RULES.keys() for labels in images.FACTORS.values())
