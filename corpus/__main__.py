@@ -38,6 +38,7 @@ def main(argv: list[str]) -> int:
             print(f"{each.case}: {each.said} ({each.confidence}), not {' or '.join(sorted(each.right))}: {each.place}")
     for line in score.render(found):
         print(line)
+    print(score.cases(found))
     print(score.summary(found))
     return 0 if score.good(found) else 1
 

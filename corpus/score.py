@@ -93,6 +93,14 @@ def _cells(row: Row | None) -> str:
     return f"{row.labelled:>6}{row.precision:>8.1%}{row.recall:>8.1%}"
 
 
+def cases(answers: Sequence[Answer]) -> str:
+    """In a line, how many cases these are answers to, and in how many of those held back each answer is right."""
+    names = {each.case for each in answers}
+    held = {each.case for each in answers if each.held_back}
+    wrong = {each.case for each in answers if each.held_back and not each.correct}
+    return f"{len(names)} cases; of {len(held)} with answers held back all are right in {len(held - wrong)}"
+
+
 def summary(answers: Sequence[Answer]) -> str:
     """The last line; shares from 0 to 1, `confident_wrong` the larger of that of all and that of what was held back."""
     all_, held = total(answers), total([each for each in answers if each.held_back])

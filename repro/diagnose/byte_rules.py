@@ -302,7 +302,8 @@ def _binary(path: str, pair: Views, known: Known) -> Iterator[Cause]:
             for change in words.changes([a], [b]):
                 _tell(change, path, known, told, unknown)
         elif found_times := next(stamps.numbers(left, right, start, end), None):
-            told["timestamps_in_binary"].append((HIGH, f"at {start}: {sides(*map(stamps.shown, found_times))}"))
+            *times, surely = found_times
+            told["timestamps_in_binary"].append((surely, f"at {start}: {sides(*map(stamps.shown, times))}"))
         elif found_addresses := stamps.addresses(left, right, start, end):
             told["uninitialized_memory"].append((MEDIUM, f"at {start}: addresses {sides(*map(hex, found_addresses))}"))
         else:

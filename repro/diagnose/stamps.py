@@ -98,16 +98,18 @@ def quarters_apart(left: float, right: float) -> bool:
     return bool(apart % 86400) and apart % 900 == 0 and apart <= _FURTHEST.total_seconds()
 
 
-def numbers(left: bytes, right: bytes, start: int, end: int) -> Iterator[tuple[datetime, datetime]]:
-    """The times that a 4 or 8 byte number which holds all of `start` to `end` may be, on both sides at once."""
-    for size in (8, 4):
-        for at in range(max(0, end - size), start + 1):
-            if at + size > min(len(left), len(right)) or at % 2:
-                continue
-            for order in ("little", "big"):
-                found = [since_1970(int.from_bytes(side[at : at + size], order)) for side in (left, right)]
-                if found[0] and found[1]:
-                    yield found[0], found[1]
+def numbers(left: bytes, right: bytes, start: int, end: int) -> Iterator[tuple[datetime, datetime, str]]:
+    """The times that a 4 or 8 byte number which holds all of `start` to `end` may be, on both sides at once; and how
+    surely: a number that lies where its size says may be one, any other is likely to be two halves of something."""
+    for confidence, steps in ((HIGH, (8, 4)), (MEDIUM, (2, 2))):
+        for size, step in zip((8, 4), steps, strict=True):
+            for at in range(max(0, end - size), start + 1):
+                if at + size > min(len(left), len(right)) or at % step:
+                    continue
+                for order in ("little", "big"):
+                    found = [since_1970(int.from_bytes(side[at : at + size], order)) for side in (left, right)]
+                    if found[0] and found[1]:
+                        yield found[0], found[1], confidence
 
 
 def addresses(left: bytes, right: bytes, start: int, end: int) -> tuple[int, int] | None:

@@ -15,6 +15,7 @@ from corpus.judging import Unlabelled, answers
 from corpus.plant import SUFFIXES, plant
 from corpus.score import Answer
 from repro.diagnose import RULES
+from repro.image.steps import chosen
 from repro.model.cause import HIGH, LOW, MEDIUM, UNKNOWN
 from repro.sandbox.variations import VARIATIONS
 
@@ -101,10 +102,12 @@ def test_the_score_by_hand() -> None:
     assert (rows["a"].labelled, rows["a"].said, rows["a"].right, rows["a"].confident_wrong) == (2, 2, 1, 0)
     assert (rows["b"].labelled, rows["b"].said, rows["b"].right, rows["b"].confident_wrong) == (3, 3, 2, 1)
     assert (rows["c"].labelled, rows["c"].said, rows["c"].right) == (1, 0, 0)
+    assert score.cases(given) == "1 cases; of 1 with answers held back all are right in 0"
     expected = "labelled=6 precision=0.600 recall=0.500 heldback_accuracy=0.250 confident_wrong=0.250"
     assert score.summary(given) == expected and not score.good(given)
 
 
 def test_pairs_of_the_image_have_factors_and_labels_that_there_are() -> None:
     assert images.FACTORS.keys() <= VARIATIONS.keys()
-    assert all(labels and labels <= RULES.keys() for labels in images.FACTORS.values())
+    assert all(pair.labels and pair.labels <= RULES.keys() for pair in images.FACTORS.values())
+    assert all(chosen(pair.without) for pair in images.FACTORS.values())
