@@ -17,6 +17,7 @@ from debian.debian_support import Version
 from repro import formats
 from repro.compare import content
 from repro.compare.budget import Budget, Limits
+from repro.compare.owners import STATUS
 from repro.formats.base import DIRECTORY, FILE, Container, Member
 from repro.image.normalize import changes, matches
 from repro.image.normalizers import NORMALIZERS
@@ -24,7 +25,6 @@ from repro.image.steps import CLAMPED_TIMES
 from repro.model.errors import Inconclusive, InvalidInput
 from repro.model.lint import Finding, Fixed, Lint, Linted
 
-_STATUS = "var/lib/dpkg/status"
 _LARGEST = 64 << 20  # bytes of a file that is read
 _DEPTH = 4  # containers in each other
 _SMALLEST = 1 << 16  # bytes of a root tree in an image
@@ -74,7 +74,7 @@ def _linted(location: tuple[str, ...], entries: Mapping[str, Entry], epoch: int 
 
 def _stale(entries: Mapping[str, Entry]) -> Iterator[Fixed]:
     """The normalizers that the packages of a tree do without, by dpkg's status."""
-    installed = dict(_installed(entries[_STATUS].read())) if _STATUS in entries else {}
+    installed = dict(_installed(entries[STATUS].read())) if STATUS in entries else {}
     for normalizer in NORMALIZERS:
         package, since = normalizer.fixed
         version = installed.get(package, "")
@@ -162,7 +162,7 @@ class _Search:
             name, why = container.problems.found[0]
             raise Inconclusive(f"{' → '.join((*location, name)) or 'the image'} cannot be read: {why}")
         names = {member.name for member in members}
-        if _STATUS in names or {"etc", "usr", "var"} <= names:
+        if STATUS in names or {"etc", "usr", "var"} <= names:
             yield location, {member.name: self._entry(member) for member in members if member.name != "."}
             return
         for member in members:

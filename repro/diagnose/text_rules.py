@@ -40,11 +40,10 @@ _ACCOUNT = re.compile(r"([^:\s]+):[^:\s]*:(\d+):(?:(\d+):[^:]*:[^:]*:[^:]*|[^:\s
 _SUM = re.compile(r"[0-9a-f]{32,128} [ *]\S.*")  # md5sum and its like
 _KEYED = re.compile(r"[^\s=:]+ ?[=:].*|.*[{}\"'].*")
 _ENGLISH = frozenset(
-    f"{name}{rest}".lower()
-    for name, rest in re.findall(
-        r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(\w*)",
-        "Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July August "
-        "September October November December Mon Tue Wed Thu Fri Sat Sun Jan Feb Mar Apr Jun Jul Aug Sep Oct Nov Dec",
+    re.findall(
+        r"\w+",
+        "monday tuesday wednesday thursday friday saturday sunday january february march april may june july august "
+        "september october november december mon tue wed thu fri sat sun jan feb mar apr jun jul aug sep oct nov dec",
     )
 )
 # Variables that say something of the builder alone (environ(7), sudo(8), dpkg-buildpackage(1))

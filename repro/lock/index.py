@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from debian.deb822 import Packages
+from debian.deb822 import Packages, Sources
 
 from repro.model.errors import IntegrityFailure
 from repro.model.lock import LockedPackage
@@ -31,6 +31,14 @@ def every_stanza(index: bytes) -> Iterator[tuple[str, bytes]]:
         at = stanza.find(_HASH) + len(_HASH)
         if at >= len(_HASH):
             yield stanza[at : at + 64].decode("ascii", "replace"), stanza.strip(b"\n")
+
+
+def source_stanzas(index: bytes, names: Iterable[str]) -> Iterator[Sources]:
+    """The stanzas of the source packages `names` in `index` (an uncompressed Sources file), in its order."""
+    asked = {f"Package: {name}".encode() for name in names}
+    for text in index.split(b"\n\n"):
+        if text.strip(b"\n").partition(b"\n")[0] in asked:
+            yield Sources(text)
 
 
 def locked(stanza: bytes, pin: str) -> LockedPackage:

@@ -30,7 +30,6 @@ from repro.system.pool import parallel
 from repro.system.progress import Null, Observer
 from repro.system.scratch import scratch
 
-# What these change ends with the tree's tar: later stages read that alone.
 # SOURCE_DATE_EPOCH is the changelog's then, as dpkg-buildpackage takes it; tests of programs mind what is varied.
 _BUILD_PACKAGE = """
 unset SOURCE_DATE_EPOCH
@@ -38,6 +37,7 @@ dpkg-source --no-check -x ./*.dsc tree
 cd tree
 DEB_BUILD_OPTIONS="nocheck $DEB_BUILD_OPTIONS" dpkg-buildpackage --build=binary --no-sign
 """
+# What these change ends with the tree's tar: later stages read that alone.
 _TREE_ONLY = ("build_path", "directory_order", "filesystem", "firmware")
 
 

@@ -8,15 +8,13 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from debian.deb822 import Sources
-
 from repro.lock.apt import Repository, host_room, solve
-from repro.lock.index import every_stanza, locked
+from repro.lock.index import every_stanza, locked, source_stanzas
 from repro.model.errors import InvalidInput
 from repro.model.pin import Pin
 from repro.model.project import Project
 from repro.pipeline.loading import Workplace, load, read_lock, read_recipe, recipe_names
-from repro.snapshot.fetch import wanted_package
+from repro.snapshot.fetch import wanted_package, wanted_source
 from repro.snapshot.index import fetch_index, packages_path, wanted_index
 from repro.snapshot.pins import PinProof, load_evidence, load_pin_set, verify_pin_set
 from repro.snapshot.server.catalogue import Binary, Catalogue, Import, SourceFile, Sum
@@ -122,16 +120,11 @@ def _index(proof: PinProof, path: str, into: Import, place: Workplace) -> bytes:
 
 def _sources(proof: PinProof, component: str, names: Sequence[str], into: Import, place: Workplace) -> Iterator[Wanted]:
     """The files of the source packages `names`, which it puts into the import."""
-    pin = proof.pin
-    asked = {f"Package: {name}".encode() for name in names}
-    for text in _index(proof, f"{component}/source/Sources", into, place).split(b"\n\n"):
-        if text.strip(b"\n").partition(b"\n")[0] in asked:
-            stanza = Sources(text)
-            for file in stanza.get("Checksums-Sha256", ()):
-                path = f"{stanza['Directory']}/{file['name']}"
-                into.files[path] = file["sha256"]
-                into.sources.append(SourceFile(stanza["Package"], stanza["Version"], file["sha256"]))
-                yield Wanted(file["sha256"], int(file["size"]), pin.archive, path, pin.timestamp, file["name"])
+    for stanza in source_stanzas(_index(proof, f"{component}/source/Sources", into, place), names):
+        for file in wanted_source(stanza, proof.pin):
+            into.files[file.path] = file.sha256
+            into.sources.append(SourceFile(stanza["Package"], stanza["Version"], file.sha256))
+            yield file
 
 
 def _demand(names: Sequence[str], found: set[str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from debian.deb822 import PkgRelation, Sources
 
 from repro.image.build import build as build_image
+from repro.lock.index import source_stanzas
 from repro.model import lock as locks
 from repro.model.errors import InvalidInput
 from repro.model.project import Project
@@ -19,9 +20,9 @@ from repro.pipeline.loading import Loaded, Workplace, fetch, make_lock, read_loc
 from repro.sandbox import lent
 from repro.sandbox.backend import Backend
 from repro.sandbox.environment import Environment
+from repro.snapshot.fetch import wanted_source
 from repro.snapshot.index import fetch_index
 from repro.snapshot.pins import PinProof, load_pin_set, verify_pin_set
-from repro.snapshot.sources import Wanted
 from repro.store import StageCache, Store
 
 _ARCHITECTURE = "amd64"
@@ -56,11 +57,7 @@ def load_source(
         there = f"there is {', '.join(versions)}" if versions else "`repro pin list` shows the pin sets"
         raise InvalidInput(f"no source package {name} {version} at the pins of {pins}", hint=there)
     proof, stanza = chosen
-    wanted = [
-        Wanted(file["sha256"], int(file["size"]), proof.pin.archive, path, proof.pin.timestamp, file["name"])
-        for file in stanza["Checksums-Sha256"]
-        if (path := f"{stanza['Directory']}/{file['name']}")
-    ]
+    wanted = wanted_source(stanza, proof.pin)
     place.fetcher.ensure(wanted, place.observer)
     files = tuple((each.label, each.sha256, each.size) for each in wanted)
     source = Source(name, stanza["Version"], files, tuple(_needs(stanza)))
@@ -77,12 +74,10 @@ def load_source(
 
 def _stanzas(proof: PinProof, name: str, place: Workplace) -> Iterator[tuple[PinProof, Sources]]:
     """What the signed indexes of a pin say of the source package `name`."""
-    head = f"Package: {name}".encode()
     for component in proof.pin.components:
         entry = fetch_index(proof.pin, proof.release, f"{component}/source/Sources", place.fetcher, place.observer)
-        for text in place.store.read(entry.sha256, entry.size).split(b"\n\n"):
-            if text.strip(b"\n").partition(b"\n")[0] == head:
-                yield proof, Sources(text)
+        for stanza in source_stanzas(place.store.read(entry.sha256, entry.size), [name]):
+            yield proof, stanza
 
 
 def _needs(stanza: Sources) -> Iterator[str]:

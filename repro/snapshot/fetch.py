@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from debian.deb822 import Sources
+
 from repro.model.errors import IntegrityFailure, InvalidInput, Unavailable
 from repro.model.lock import Lock, LockedIndex, LockedPackage
 from repro.model.pin import Pin, PinSet
@@ -100,6 +102,15 @@ def wanted_package(package: LockedPackage, pin: Pin) -> Wanted:
     """The .deb of `package`, from the archive of `pin`."""
     label, known = f"{package.name} {package.version} {package.arch}", (package.name, package.version)
     return Wanted(package.sha256, package.size, pin.archive, package.path, pin.timestamp, label, package=known)
+
+
+def wanted_source(stanza: Sources, pin: Pin) -> list[Wanted]:
+    """The files of the source package that `stanza` of Sources describes, from the archive of `pin`."""
+    return [
+        Wanted(file["sha256"], int(file["size"]), pin.archive, path, pin.timestamp, file["name"])
+        for file in stanza.get("Checksums-Sha256", ())
+        if (path := f"{stanza['Directory']}/{file['name']}")
+    ]
 
 
 def _agreeing(index: LockedIndex, proofs: Mapping[str, PinProof]) -> PinProof:
