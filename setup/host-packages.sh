@@ -75,6 +75,7 @@ if [ "$task" = test ]; then
   program sgdisk gdisk
   program ssh-agent openssh-client
   program shellcheck shellcheck
+  program skopeo skopeo  # the oracle of OCI images
   program wget wget
   program xorriso xorriso
   program xz xz-utils

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import select
 import socket
@@ -9,10 +10,12 @@ import time
 from typing import IO
 
 from repro.boot.errors import BootFailed
+from repro.model.text import printable
 
 _ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|[()][0-9A-B]|[=>78cM])|\r")
 # After these nothing that is waited for can still come: the kernel gave up, or the initramfs asks a person.
 _DEAD_ENDS = re.compile(r"Kernel panic - not syncing[^\n]*|\(initramfs\) |grub rescue> |Entering rescue mode")
+ENDING = b"\x1d"  # Ctrl-]
 _KEPT = 1 << 20  # bytes of what was not waited for yet
 _TAIL = 30  # lines of the console that a message shows
 
@@ -48,10 +51,30 @@ class Console:
 
     def send(self, line: str) -> None:
         """Type `line` and Enter. Raises BootFailed where the machine has ended."""
+        self.type(line + "\n")
+
+    def type(self, keys: str) -> None:
+        """Type `keys` as they are. Raises BootFailed where the machine has ended."""
         try:
-            self._connection.sendall(line.encode() + b"\n")
+            self._connection.sendall(keys.encode(errors="surrogateescape"))
         except OSError as error:
-            raise BootFailed(f"the machine ended before it was told “{line}”") from error
+            raise BootFailed(f"the machine ended before it was told “{printable(keys.strip())}”") from error
+
+    def converse(self, source: int, target: int) -> None:
+        """Hand the console to a person until the machine ends, or ENDING is typed: file descriptors of a terminal."""
+        while True:
+            ours = self._connection.fileno()
+            ready = select.select([ours, source], [], [])[0]
+            if ours in ready:
+                if not self._read(0):
+                    return
+                os.write(target, self._unread)
+                self._unread = b""
+            if source in ready:
+                typed = os.read(source, 1 << 10)
+                if not typed or ENDING in typed:
+                    return
+                self.type(typed.decode(errors="surrogateescape"))
 
     def _read(self, timeout: float) -> bool:
         """Take in what there is within `timeout` seconds; whether the machine is still there."""

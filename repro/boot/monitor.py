@@ -1,9 +1,10 @@
-"""QEMU's own door (QMP, a JSON object a line): we ask it for screenshots only."""
+"""QEMU's own door (QMP, a JSON object a line)."""
 
 from __future__ import annotations
 
 import json
 import socket
+import time
 from typing import Any
 
 from repro.boot.errors import BootFailed
@@ -14,16 +15,15 @@ class Monitor:
 
     def __init__(self, connection: socket.socket, timeout: float = 30) -> None:
         connection.settimeout(timeout)
+        self._timeout = timeout
         self._connection = connection
         self._lines = connection.makefile("rb")
         self._ready = False
+        self._events: set[str] = set()
 
     def ask(self, command: str, **arguments: object) -> Any:
         """The answer to one QMP command. Raises BootFailed where QEMU refuses it or does not answer."""
-        if not self._ready:
-            self._ready = True
-            self._next()  # the greeting
-            self.ask("qmp_capabilities")
+        self._greet()
         request = json.dumps({"execute": command, "arguments": arguments})
         try:
             self._connection.sendall(request.encode() + b"\n")
@@ -33,8 +33,26 @@ class Monitor:
             answer = self._next()
             if "error" in answer:
                 raise BootFailed(f"QEMU refused {command}: {answer['error'].get('desc', 'no reason given')}")
-            if "return" in answer:  # else an event
+            if "return" in answer:
                 return answer["return"]
+            self._events.add(answer.get("event", ""))
+
+    def wait_for(self, event: str, timeout: float) -> None:
+        """Wait up to `timeout` seconds until QEMU says that `event` happened. Raises BootFailed."""
+        self._greet()
+        until = time.monotonic() + timeout
+        try:
+            while event not in self._events:
+                self._connection.settimeout(max(0.1, until - time.monotonic()))
+                self._events.add(self._next().get("event", ""))
+        finally:
+            self._connection.settimeout(self._timeout)
+
+    def _greet(self) -> None:
+        if not self._ready:
+            self._ready = True
+            self._next()  # the greeting
+            self.ask("qmp_capabilities")
 
     def screenshot(self, path: str) -> None:
         """Write what the screen shows to `path`, as PNG. Raises BootFailed (QEMU before 7.1 cannot)."""

@@ -10,6 +10,7 @@ import click
 from repro import pipeline
 from repro.attest.results import read_results
 from repro.attest.signers import generate
+from repro.cli.attest_kit import kit
 from repro.cli.attest_publish import publish
 from repro.cli.attest_quorum import quorum, verify
 from repro.cli.context import Context, pass_context
@@ -28,6 +29,7 @@ def command() -> None:
 command.add_command(verify)
 command.add_command(quorum)
 command.add_command(publish)
+command.add_command(kit)
 
 
 @command.command("keygen")

@@ -10,7 +10,15 @@ import click
 from repro import pipeline
 from repro.cli.context import Context, pass_context
 from repro.cli.factors import parsed_factors
-from repro.cli.options import BACKEND_OPTION, OUTPUT_OPTION, WITHOUT_OPTION, output_folder, workplace
+from repro.cli.options import (
+    BACKEND_OPTION,
+    OUTPUT_OPTION,
+    WITHOUT_OPTION,
+    artifact_options,
+    chosen_artifacts,
+    output_folder,
+    workplace,
+)
 from repro.cli.project import find_project
 from repro.cli.reports import write_file
 from repro.cli.results import clear_results
@@ -33,6 +41,7 @@ from repro.sandbox.variations import VARIATIONS, vary
     metavar="FACTOR[=VALUE]",
     help=f"Change one factor of the environment; may be given several times. Factors: {', '.join(VARIATIONS)}.",
 )
+@artifact_options
 @WITHOUT_OPTION
 @click.option(
     "--trace",
@@ -48,6 +57,8 @@ def command(
     output: Path | None,
     backend: str,
     factors: tuple[str, ...],
+    kinds: tuple[str, ...],
+    kit_from: Path | None,
     without: frozenset[str],
     trace: bool,
     no_cache: bool,
@@ -59,12 +70,15 @@ def command(
     Example:
       repro build minimal
       repro build minimal --vary timezone=Asia/Tokyo --vary umask -o /tmp/varied
+      repro build minimal --output usb,oci
+      repro build minimal --output kit --kit-from minimal-1.0.img
     """
     loaded = pipeline.load(find_project(), recipe)
     lock = pipeline.read_lock(loaded)
     environment = vary(Environment(lock.source_date_epoch), parsed_factors(factors))
     chosen = choose(backend)
     place = workplace(context)
+    artifacts = chosen_artifacts(kinds, kit_from, place)
     with output_folder(output, recipe) as folder:
         pipeline.fetch(loaded, lock, place)
         built = pipeline.build(
@@ -77,6 +91,7 @@ def command(
             cached=not no_cache,
             without=without,
             trace=trace,
+            artifacts=artifacts,
         )
         clear_results(folder)
         if built.trace:

@@ -33,6 +33,7 @@ COMMANDS = {
     "lint": "Say what in a root tree would differ from build to build.",
     "attest": "Sign what was found; count what other rebuilders say.",
     "report": "Render a comparison that was made before.",
+    "boot": "Start an image in a virtual machine, and ask it questions.",
     "serve": "A snapshot archive of one's own, from the store.",
     "store": "Look at the store of fetched and built things.",
     "doctor": "Say what this host has and lacks.",

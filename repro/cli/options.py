@@ -15,7 +15,7 @@ import click
 from repro.cli.context import Context
 from repro.cli.inputs import fetcher_for
 from repro.model.errors import InvalidInput, Unavailable
-from repro.pipeline import Workplace
+from repro.pipeline import Artifacts, Workplace, read_base
 from repro.store import Store
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -29,7 +29,8 @@ BACKEND_OPTION: Decorator = click.option(
 )
 OUTPUT_OPTION: Decorator = click.option(
     "-o",
-    "--output",
+    "--output-dir",
+    "output",
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder to write to.  [default: out/RECIPE]",
 )
@@ -41,6 +42,39 @@ def _normalizers(ctx: click.Context, param: click.Parameter, names: tuple[str, .
     return chosen(names)
 
 
+def _artifacts(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    from repro.model.recipe import OUTPUTS  # noqa: PLC0415  (as above)
+
+    names = tuple(dict.fromkeys(filter(None, value.split(","))))
+    known = (*OUTPUTS, KIT)
+    if unknown := [name for name in names if name not in known]:
+        raise click.BadParameter(f"{unknown[0]!r} is none; there are: {', '.join(known)}")
+    return names
+
+
+KIT = "kit"
+
+
+def artifact_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Which artifacts to make, and what a kit among them upgrades from."""
+    kinds = click.option(
+        "--output",
+        "kinds",
+        default="",
+        callback=_artifacts,
+        metavar="KIND,...",
+        help="Make these instead of what the recipe publishes: iso, usb, squashfs, tar (of the root), oci, "
+        "kit (an upgrade; needs --kit-from).",
+    )
+    base = click.option(
+        "--kit-from",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="IMAGE",
+        help="The ISO or USB image of the earlier build that a kit upgrades.",
+    )
+    return kinds(base(command))
+
+
 WITHOUT_OPTION: Decorator = click.option(
     "--without-normalizer",
     "without",
@@ -49,6 +83,14 @@ WITHOUT_OPTION: Decorator = click.option(
     metavar="NAME",
     help="Switch a normalizer off, or `all`; may be given several times (docs/building.md has their names).",
 )
+
+
+def chosen_artifacts(kinds: tuple[str, ...], kit_from: Path | None, place: Workplace) -> Artifacts:
+    """What the options of `artifact_options` say; the image that a kit starts from is read here. Raises as `read_base`
+    does."""
+    if (KIT in kinds) != bool(kit_from):
+        raise click.UsageError("--output kit and --kit-from IMAGE belong together")
+    return Artifacts(kinds, read_base(kit_from, place.store) if kit_from else None)
 
 
 def workplace(context: Context) -> Workplace:

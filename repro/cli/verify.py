@@ -27,7 +27,15 @@ from repro.cli.baseline import (
 )
 from repro.cli.context import Context, pass_context
 from repro.cli.exits import EXIT_INTERRUPTED
-from repro.cli.options import BACKEND_OPTION, OUTPUT_OPTION, WITHOUT_OPTION, output_folder, workplace
+from repro.cli.options import (
+    BACKEND_OPTION,
+    OUTPUT_OPTION,
+    WITHOUT_OPTION,
+    artifact_options,
+    chosen_artifacts,
+    output_folder,
+    workplace,
+)
 from repro.cli.project import find_project
 from repro.cli.reports import REPORT_OPTION, show, write_all_reports, write_file
 from repro.cli.results import clear_results
@@ -54,6 +62,8 @@ class _Asked:
     against: str | None
     rebuilds: int | None
     factors: tuple[str, ...]
+    kinds: tuple[str, ...]
+    kit_from: Path | None
     without: frozenset[str]
     deep: bool
     publish: bool
@@ -94,6 +104,7 @@ class _Asked:
     help=f"Vary only this; may be given several times: {', '.join(pipeline.all_factors())}.  "
     "[default: all but backend]",
 )
+@artifact_options
 @WITHOUT_OPTION
 @click.option("--deep/--shallow", default=True, show_default=True, help="Have diffoscope explain what diverges.")
 @click.option("--publish", is_flag=True, help="When the rebuilds agree, write the result to reports/RECIPE.json.")
@@ -118,6 +129,7 @@ def command(context: Context, /, recipes: tuple[str, ...], changed_since: str | 
     \b
     Example:
       repro verify minimal
+      repro verify minimal --output usb
       repro verify --changed-since origin/main
       repro verify minimal --against sha256:…
       repro verify minimal --against https://mirror.example.org/minimal.iso
@@ -136,6 +148,8 @@ def command(context: Context, /, recipes: tuple[str, ...], changed_since: str | 
 def _verify(context: Context, recipe: str, asked: _Asked) -> int:
     if asked.publish and asked.without:
         raise click.UsageError("what is built without a normalizer is not to be published")
+    if asked.publish and asked.kinds:
+        raise click.UsageError("what is published is what the recipe says; --output is for other artifacts")
     project = find_project()
     loaded = pipeline.load(project, recipe)
     # what is wrong with baseline, policy or key is said before anything is built
@@ -192,9 +206,12 @@ def _rebuilt(
     asked: _Asked,
 ) -> pipeline.Verification:
     backend, place = choose(asked.backend), workplace(context)
+    artifacts = chosen_artifacts(asked.kinds, asked.kit_from, place)
     pipeline.fetch(loaded, lock, place)
     if other is not None:
-        return pipeline.verify_against(loaded, lock, place, folder, backend=backend, other=other, deep=asked.deep)
+        return pipeline.verify_against(
+            loaded, lock, place, folder, backend=backend, other=other, deep=asked.deep, artifacts=artifacts
+        )
     return pipeline.verify(
         loaded,
         lock,
@@ -206,6 +223,7 @@ def _rebuilt(
         published=None if asked.publish or asked.without else pipeline.read_published(project, loaded.recipe.name),
         deep=asked.deep,
         without=asked.without,
+        artifacts=artifacts,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from repro.formats import ar, cpio, elf, squashfs, streams, tar
+from repro.formats import ar, cpio, elf, oci, squashfs, streams, tar
 from repro.formats.base import Container, Malformed
 from repro.formats.disk import Disk
 from repro.formats.ext import Ext, is_ext
@@ -46,6 +46,7 @@ _FORMATS: tuple[tuple[Callable[[memoryview], bool], Callable[[memoryview], Conta
     (lambda view: bytes(view[:6]) in cpio.MAGICS, cpio.opened),
     (lambda view: bytes(view[:8]) == ar.MAGIC, ar.Ar),
     (lambda view: streams.compression(view) is not None, streams.Stream),
+    (oci.is_oci, oci.Oci),
     (tar.is_tar, tar.Tar),
     (is_ext, Ext),
 )

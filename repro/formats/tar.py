@@ -89,6 +89,10 @@ class Tar:
         except Malformed as error:
             self.problems.add("", error.message)
 
+    def _called(self, name: str) -> str:
+        """What the member at the path `name` is called."""
+        return name
+
     def _end(self, at: int) -> None:
         """Two empty blocks, and more up to the size of a record."""
         after = min(at + 2 * BLOCK, len(self.view))
@@ -129,7 +133,10 @@ class Tar:
         """The member whose header `head` lies at `at`, and where the next block is."""
         pax, flag = found.pax, head[156:157]
         kind = _KINDS.get(flag, base.UNKNOWN)
-        name, link = path(_raw_name(head, found)), pax.get("linkpath") or found.link or head[157:257].split(b"\0")[0]
+        name, link = (
+            self._called(path(_raw_name(head, found))),
+            pax.get("linkpath") or found.link or head[157:257].split(b"\0")[0],
+        )
         start = at + BLOCK
         data = cut(self.view, start, _decimal(pax.get("size"), size) if kind in (base.FILE, base.UNKNOWN) else 0)
         after = start + len(data) + -len(data) % BLOCK

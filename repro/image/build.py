@@ -8,13 +8,15 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from repro.image import iso, root, squash
+from repro.image import archives, iso, kit, root, usb
 from repro.image.order import Order
+from repro.image.squash import make_squashfs
+from repro.image.stages import ISO, KIT, OCI, ROOT, SQUASHFS, STAGES, TAR, USB
 from repro.image.steps import SQUASHFS_TIME
 from repro.model.errors import Unavailable
 from repro.model.lock import LockedPackage
@@ -26,10 +28,12 @@ from repro.sandbox.session import Session, open_session
 from repro.store import Blob, StageCache, Store
 from repro.system.progress import Observer
 
-ISO = "image.iso"
-_PRELOAD = (toolchain.MODULE, toolchain.UNPACK, root.MODULE, root.NORMALIZE)
-_LABELS = {"root": "root file system", "squashfs": "squashfs", "iso": "ISO image"}
-_OUTPUTS = {"root": ("root.tar", "vmlinuz", "initrd.img"), "squashfs": (squash.NAME,), "iso": (ISO,)}
+_INSIDE = ("files_inside", "kit_inside", "medium_inside")
+_PRELOAD = (
+    *(toolchain.MODULE, toolchain.UNPACK, root.MODULE, root.NORMALIZE),
+    *(f"repro.image.{name}" for name in _INSIDE),
+)
+_MAKE = {ISO: iso.make_iso, USB: usb.make_usb, TAR: archives.make_tarball, OCI: archives.make_oci, KIT: kit.make_kit}
 PIDS = 7919  # by how many process ids a repeated build is ahead: those that reach the bits are told apart
 _NORMALIZED = "normalized.json"  # kept with every stage, so that the last one alone tells all
 
@@ -62,48 +66,48 @@ def build(
     """
     ids = order.stage_ids(environment)
     known = _known(order, ids, cache)
-    runs = [StageRun(stage, ids[stage], True, 0.0) for stage in order.stages if stage in known]
+    done = {stage: StageRun(stage, ids[stage], True, 0.0) for stage in known}
     with tempfile.TemporaryDirectory(prefix=".building-", dir=folder) as scratch:
         have = _Outputs(store, Path(scratch), {name: blob for found in known.values() for name, blob in found.items()})
-        if order.stages[-1] not in known:
+        if missing := [stage for stage in order.stages if stage not in done and _is_needed(order, stage, known)]:
             with _workshop(order, environment, backend, store=store, log=log, observer=observer) as session:
-                have.lend(session)
-                for stage in order.stages[len(runs) :]:
+                have.lend(session, order.base.squashfs if order.base and KIT in missing else None)
+                for stage in missing:
                     began = time.monotonic()
-                    with observer.task(_LABELS[stage]):
+                    with observer.task(STAGES[stage].label):
                         _run(session, order, stage, store, have)
                     if cache:
-                        have.keep(session, cache, ids[stage], _OUTPUTS[stage])
-                    runs.append(StageRun(stage, ids[stage], False, round(time.monotonic() - began, 1)))
-                have.take(session, list(_published(order)))
+                        have.keep(session, cache, ids[stage], STAGES[stage].outputs)
+                    done[stage] = StageRun(stage, ids[stage], False, round(time.monotonic() - began, 1))
+                have.take(session, [name for name in _published(order) if name not in have.blobs])
         files = [have.publish(name, folder / target) for name, target in _published(order).items()]
-    return Built(tuple(files), have.normalized, tuple(runs), have.trace)
+    runs = tuple(done[stage] for stage in order.stages if stage in done)
+    return Built(tuple(files), have.normalized, runs, have.trace)
 
 
 def _known(order: Order, ids: Mapping[str, str], cache: StageCache | None) -> dict[str, Mapping[str, Blob]]:
-    """The stages that need not be done: those that publish if all of these are cached, else all before the first
-    that is not."""
+    """The stages that need not be done, as the cache has them: of those that are looked for, what publishes first."""
     known: dict[str, Mapping[str, Blob]] = {}
     if cache is None:
         return known
-    publishing = [stage for stage in order.stages if not set(_OUTPUTS[stage]).isdisjoint(_published(order))]
-    for stages in (publishing, order.stages):
-        known = {}
-        for stage in stages:
-            if not (found := cache.get(ids[stage])):
-                break
+    for stage in reversed(order.stages):
+        if _is_needed(order, stage, known) and (found := cache.get(ids[stage])):
             known[stage] = found
-        if len(known) == len(stages):
-            break
     return known
 
 
+def _is_needed(order: Order, stage: str, known: Iterable[str]) -> bool:
+    """Whether what `stage` gives is published, or read by a stage that has to be done since it is not `known`."""
+    if STAGES[stage].published in _published(order):
+        return True
+    readers = (each for each in order.stages if stage in STAGES[each].needs and each not in known)
+    return any(_is_needed(order, each, known) for each in readers)
+
+
 def _published(order: Order) -> dict[str, str]:
-    """The outputs to write: name in the sandbox → name of the file. Of a build that ends early, its tree."""
-    if order.until == "root":
-        return {"root.tar": f"{order.recipe.name}.tar"}
-    names = {"iso": ISO, "squashfs": squash.NAME}
-    return {names[kind]: f"{order.recipe.name}.{kind}" for kind in order.recipe.outputs}
+    """The outputs to write: name in the sandbox → name of the file. Of a build that ends early, what it ends with."""
+    wanted = (order.until,) if order.until else order.wanted
+    return {STAGES[name].published: f"{order.recipe.name}{STAGES[name].suffix}" for name in wanted}
 
 
 @contextlib.contextmanager
@@ -126,16 +130,16 @@ def _workshop(
 
 
 def _run(session: Session, order: Order, stage: str, store: Store, have: _Outputs) -> None:
-    if stage == "root":
+    if stage == ROOT:
         have.normalized = root.make_root(session, order, _opener(store))
         if order.trace:
             have.trace = have.read(session, tracer.REPORT)
-    elif stage == "squashfs":
-        dated = SQUASHFS_TIME.name not in order.without
-        squash.make_squashfs(session, order.recipe.compression, order.recipe.compression_level, dated=dated)
+    elif stage == SQUASHFS:
+        recipe, dated = order.recipe, SQUASHFS_TIME.name not in order.without
+        files = f"{root.OUTPUT}/root.tar", f"{root.OUTPUT}/{STAGES[stage].published}"
+        make_squashfs(session, *files, recipe.compression, recipe.compression_level, dated=dated)
     else:
-        manifest = "".join(f"{package.name} {package.version}\n" for package in order.lock.image)
-        iso.make_iso(session, order.recipe, manifest, ISO, order.without)
+        _MAKE[stage](session, order, STAGES[stage].published)
 
 
 def _opener(store: Store) -> Callable[[LockedPackage], IO[bytes]]:
@@ -157,9 +161,9 @@ class _Outputs:
         if blob := self.blobs.get(_NORMALIZED):
             self.normalized = json.loads(self.store.read(blob.sha256, blob.size))
 
-    def lend(self, session: Session) -> None:
-        """Put what the store has into the sandbox, where later stages expect it."""
-        for name, blob in self.blobs.items():
+    def lend(self, session: Session, base: Blob | None) -> None:
+        """Put what the store has into the sandbox, where later stages expect it, and the base of a kit."""
+        for name, blob in (self.blobs | ({kit.BASE: base} if base else {})).items():
             with self.store.open_verified(blob.sha256, blob.size) as stream:
                 session.put(stream, f"{root.OUTPUT}/{name}")
 

@@ -112,6 +112,12 @@ NORMALIZERS = (
         fixed=("fontconfig", "2.13.1-4.3"),
     ),
     Normalizer(
+        "gtk2-modules",
+        "GTK 2's list of input methods names the home of whoever made it",
+        ("usr/lib/*/gtk-2.0/*/immodules.cache",),
+        rewrite.gtk2_modules,
+    ),
+    Normalizer(
         "vlc-plugins",
         "plugins in the order of the folder, with times; VLC looks for them itself",
         ("usr/lib/*/vlc/plugins/plugins.dat",),

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
 import repro.image
 import repro.sandbox
+from repro.image.stages import KIT, needed
 from repro.model.errors import InvalidInput
 from repro.model.lock import Lock
 from repro.model.recipe import Recipe
 from repro.model.text import canonical_json
 from repro.sandbox.environment import Environment
+from repro.store import Blob
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,21 @@ class TreeFile:
 
 
 @dataclass(frozen=True)
+class Base:
+    """The image that a kit upgrades from: its squashfs, the SHA-256 of each other file of its medium by path, and the
+    id of its `build`."""
+
+    squashfs: Blob
+    medium: tuple[tuple[str, str], ...]
+    build: str
+
+
+@dataclass(frozen=True)
 class Order:
     """One image to build. `index` is the Packages file of exactly the image's packages.
+
+    `outputs` are the artifacts that are wanted (empty: those that the recipe publishes), `base` what a kit among them
+    upgrades from.
 
     `repeat` tells builds apart that differ in nothing else, and are made each for itself; `until` is the last stage
     that is wanted (empty: all that the recipe's outputs need). `without` names normalizers that are switched off; with
@@ -49,6 +64,20 @@ class Order:
     until: str = ""
     without: frozenset[str] = frozenset()
     trace: bool = False
+    outputs: tuple[str, ...] = ()
+    base: Base | None = None
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The artifacts to make, in the order in which they are asked for."""
+        return self.outputs or self.recipe.outputs
+
+    @property
+    def build_id(self) -> str:
+        """What this image is built of, as 64 hex digits: the same whatever the surroundings; names and serials of its
+        media follow from it."""
+        packages = [package.sha256 for package in self.lock.image]
+        return _digest([self.recipe_sha256, self.lock.source_date_epoch, packages])
 
     @property
     def recipe_sha256(self) -> str:
@@ -64,7 +93,7 @@ class Order:
     @property
     def stages(self) -> tuple[str, ...]:
         """The stages to do, in order."""
-        stages = ("root", "squashfs", "iso") if "iso" in self.recipe.outputs else ("root", "squashfs")
+        stages = needed(self.wanted)
         return stages[: stages.index(self.until) + 1] if self.until else stages
 
     def stage_ids(self, environment: Environment) -> dict[str, str]:
@@ -79,7 +108,8 @@ class Order:
             **({"repeat": self.repeat} if self.repeat else {}),
             **({"without": sorted(self.without)} if self.without else {}),
         }
-        return {stage: _digest([stage, material]) for stage in self.stages}
+        based = {**material, "base": asdict(self.base)} if self.base else material
+        return {stage: _digest([stage, based if stage == KIT else material]) for stage in self.stages}
 
 
 @cache

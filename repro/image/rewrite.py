@@ -75,6 +75,11 @@ def _trusted(data: bytes, count: int) -> list[tuple[bytes, bytes]]:
     return found
 
 
+def gtk2_modules(data: bytes, epoch: int) -> bytes:
+    """The comment that says where modules were looked for names root's home (gtk+2.0's queryimmodules.c)."""
+    return re.sub(rb"(?m)^(# ModulesPath = )[^:\n]*(/\.gtk-2\.0/)", rb"\g<1>/root\g<2>", data)
+
+
 def info_directory(data: bytes, epoch: int) -> bytes:
     """The menu of Info's top: sections by title, and the entries of a section, sorted (Texinfo, "Dir Format")."""
     head, menu, rest = data.partition(b"\n* Menu:\n")

@@ -12,7 +12,8 @@ from pathlib import PurePosixPath
 from typing import IO
 
 from repro.image.order import Order
-from repro.image.steps import CLAMPED_TIMES, MEMBER_ORDER, TEX_FORMATS
+from repro.image.pack import pack
+from repro.image.steps import TEX_FORMATS
 from repro.model.errors import BuildFailed
 from repro.model.lock import LockedPackage
 from repro.sandbox import disorder, tracer
@@ -73,7 +74,7 @@ def make_root(session: Session, order: Order, opened: Callable[[LockedPackage], 
     epoch, without = session.environment.source_date_epoch, sorted(order.without)
     changed = session.call(NORMALIZE, "normalize", root=view, epoch=epoch, without=without)
     session.call(MODULE, "boot_files", tree=view, output=OUTPUT)
-    _pack(session, view, order.without)
+    pack(session, view, f"{OUTPUT}/root.tar", order.without)
     assert isinstance(changed, dict)
     return changed
 
@@ -129,27 +130,3 @@ def _ordered_view(session: Session, root: str) -> str:
     view = f"{root}-{session.environment.directory_order}"
     disorder.view(session, root, view, session.environment.directory_order)
     return view
-
-
-def _pack(session: Session, root: str, without: frozenset[str]) -> None:
-    epoch = session.environment.source_date_epoch
-    session.run(
-        [
-            "tar",
-            "--create",
-            f"--file={OUTPUT}/root.tar",
-            "--format=pax",
-            "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
-            *(() if MEMBER_ORDER.name in without else ("--sort=name",)),
-            *(() if CLAMPED_TIMES.name in without else (f"--mtime=@{epoch}", "--clamp-mtime")),
-            "--numeric-owner",
-            "--xattrs",
-            "--xattrs-include=security.*",
-            "--xattrs-include=user.*",
-            "--one-file-system",
-            f"--directory={root}",
-            ".",
-        ],
-        env=preloads(session),
-        what="tar",
-    )

@@ -78,16 +78,3 @@ def boot_files(tree: str, output: str) -> None:
     for name, pattern in (("vmlinuz", "vmlinuz-*"), ("initrd.img", "initrd.img-*")):
         if found := sorted(glob.glob(f"{tree}/boot/{pattern}")):
             shutil.copyfile(found[-1], f"{output}/{name}")
-
-
-def gather(tree: str, output: str, epoch: int) -> None:
-    """Link squashfs, kernel and initrd into the ISO's tree; every time in it becomes `epoch`."""
-    os.makedirs(f"{tree}/live", exist_ok=True)
-    for name in ("filesystem.squashfs", "vmlinuz", "initrd.img"):
-        os.link(f"{output}/{name}", f"{tree}/live/{name}")
-    for folder, folders, files in os.walk(tree, topdown=False):
-        for name in (*files, *folders, "."):
-            path = os.path.join(folder, name)
-            mode = 0o755 if os.path.isdir(path) else 0o644
-            os.chmod(path, mode)
-            os.utime(path, (epoch, epoch))

@@ -10,12 +10,23 @@ from repro.model import reading
 from repro.model.errors import InvalidInput
 
 SCHEMA = "repro/recipe/v1"
-OUTPUTS = ("iso", "squashfs")
+OUTPUTS = ("iso", "usb", "squashfs", "tar", "oci")
 COMPRESSIONS = ("zstd", "xz", "gzip")
 LEVELS = {"zstd": 22, "gzip": 9, "xz": 0}  # the highest; mksquashfs has none for xz
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?(/[A-Za-z0-9][A-Za-z0-9.+_-]*)?")
+_TITLE = re.compile(r"[A-Za-z0-9 ,.:()+-]{1,76}")  # a line of GRUB's menu
+_CMDLINE = re.compile(r"[^\x00-\x1f\x7f-\U0010ffff\"'`\\${}<>|&;#]*")  # what GRUB takes for words, and nothing else
 _ARCHITECTURE = re.compile(r"(?!all$|any$|source$)[a-z0-9]+(-[a-z0-9]+)*")
+
+
+@dataclass(frozen=True)
+class MenuEntry:
+    """One way to start the system: its `title` in the boot menu, and what the kernel is told besides the recipe's
+    `cmdline`; of parameters given twice the later one counts, for the kernel as for live-boot."""
+
+    title: str
+    cmdline: str
 
 
 @dataclass(frozen=True)
@@ -26,6 +37,7 @@ class Recipe:
     `foreign_architectures`, or with `/SUITE` behind it for what is not taken unasked (backports); `outputs` name the
     artifacts that are published; `compression_level` is the squashfs compressor's own (0: what mksquashfs takes);
     `volume` is the ISO's volume id (at most 32 of A-Z, 0-9 and `_`); `cmdline` what the kernel is started with;
+    `menu` are more entries of the boot menu, behind the first, which has the recipe's `summary` and `cmdline` alone;
     `timeout` the most seconds a single build step may take; `scratch` the most bytes its file system may hold.
     """
 
@@ -42,6 +54,7 @@ class Recipe:
     timeout: int = 1800
     scratch: int = 8 << 30
     foreign_architectures: tuple[str, ...] = ()
+    menu: tuple[MenuEntry, ...] = ()
 
     @property
     def architectures(self) -> tuple[str, ...]:
@@ -54,11 +67,12 @@ class Recipe:
         return tuple(package.partition("/")[0] for package in self.packages)
 
     def material(self) -> dict[str, Any]:
-        """Every value, for digests. A recipe without foreign architectures has the digest that it had before there were
+        """Every value, for digests. A recipe without one of the later keys has the digest that it had before there were
         any."""
         values = asdict(self)
-        if not self.foreign_architectures:
-            del values["foreign_architectures"]
+        for key in ("foreign_architectures", "menu"):
+            if not values[key]:
+                del values[key]
         return values
 
 
@@ -83,10 +97,11 @@ def decode(name: str, text: str, where: str) -> Recipe:
         compression=compression,
         compression_level=read.number("compression_level", 0, least=0, most=LEVELS[compression]),
         volume=read.text("volume", re.compile(r"[A-Z0-9_]{1,32}"), "REPRO"),
-        cmdline=read.text("cmdline", re.compile(r"[ -~]*"), ""),
+        cmdline=read.text("cmdline", _CMDLINE, ""),
         timeout=read.number("timeout", 1800),
         scratch=read.number("scratch", 8 << 30),
         foreign_architectures=read.words("foreign_architectures", _ARCHITECTURE, ()),
+        menu=read.entries("menu"),
     )
 
 
@@ -120,6 +135,18 @@ class _Reader:
             if not isinstance(word, str) or not pattern.fullmatch(word):
                 raise self._fail(key, word, f"words like {pattern.pattern}")
         return tuple(dict.fromkeys(value))
+
+    def entries(self, key: str) -> tuple[MenuEntry, ...]:
+        value = self._value(key, [])
+        if not isinstance(value, list):
+            raise self._fail(key, value, f"tables [[{key}]]")
+        return tuple(self._entry(key, number, raw) for number, raw in enumerate(value))
+
+    def _entry(self, key: str, number: int, raw: object) -> MenuEntry:
+        if not isinstance(raw, dict) or set(raw) != {"title", "cmdline"}:
+            raise self._fail(f"{key}[{number}]", raw, "a table with title and cmdline")
+        fields = _Reader(raw, f"{self._where}: {key}[{number}]")
+        return MenuEntry(fields.text("title", _TITLE), fields.text("cmdline", _CMDLINE))
 
     def number(self, key: str, default: int, *, least: int = 1, most: int | None = None) -> int:
         value = self._value(key, default)

@@ -4,13 +4,14 @@ A module a part of the journey; `cli` says `pipeline.VERB`. Only `pipeline.attes
 needs libraries that take a moment to load, and building does without them.
 """
 
-from repro.pipeline.building import Rebuild, build
+from repro.pipeline.building import Artifacts, Rebuild, build
 from repro.pipeline.changed import changed_recipes
 from repro.pipeline.explaining import compare
 from repro.pipeline.keeping import Mended, export_locks, forget_imports, imported, labels_of, locks_below, mend
 from repro.pipeline.loading import Loaded, Workplace, fetch, load, make_lock, read_lock, recipe_names
 from repro.pipeline.proving import LockProof, prove_lock
 from repro.pipeline.refreshing import Consequence, Refresh, refresh
+from repro.pipeline.upgrading import read_base
 from repro.pipeline.verifying import (
     Verification,
     all_factors,
@@ -23,6 +24,7 @@ from repro.pipeline.verifying import (
 )
 
 __all__ = [
+    "Artifacts",
     "Consequence",
     "Loaded",
     "LockProof",
@@ -47,6 +49,7 @@ __all__ = [
     "mend",
     "prove_lock",
     "publish",
+    "read_base",
     "read_lock",
     "read_published",
     "recipe_names",

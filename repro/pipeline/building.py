@@ -14,7 +14,7 @@ from typing import IO
 from repro import __version__
 from repro.image.build import Built
 from repro.image.build import build as build_image
-from repro.image.order import Order, program_digest, read_tree
+from repro.image.order import Base, Order, program_digest, read_tree
 from repro.lock.index import subset
 from repro.model import lock as locks
 from repro.model import trace as traces
@@ -33,9 +33,20 @@ from repro.system.memory import PeakMemory
 
 
 @dataclass(frozen=True)
+class Artifacts:
+    """What is to be made: `kinds` (empty: what the recipe publishes), and what a kit among them upgrades from."""
+
+    kinds: tuple[str, ...] = ()
+    base: Base | None = None
+
+
+AS_PUBLISHED = Artifacts()
+
+
+@dataclass(frozen=True)
 class Rebuild:
-    """One finished build: the `files` it wrote, in the order of the recipe's outputs, its record, and who wrote what in
-    the root tree, where that was asked for."""
+    """One finished build: the `files` it wrote, in the order in which they were wanted, its record, and who wrote what
+    in the root tree, where that was asked for."""
 
     files: tuple[Path, ...]
     record: BuildRecord
@@ -55,15 +66,17 @@ def build(
     logs: Path | None = None,
     without: frozenset[str] = frozenset(),
     trace: bool = False,
+    artifacts: Artifacts = AS_PUBLISHED,
 ) -> Rebuild:
     """Build `loaded` from `lock` into `folder`; what its programs say goes to `TITLE.log` in `logs` (or `folder`).
 
     `cached` lets stages come from and go to the store; where `environment` names a backend, that one is taken.
-    `without` names normalizers that are switched off. With `trace`, which takes no stage from the store, it is taken
-    down who wrote what. Raises BuildFailed, IntegrityFailure or Unavailable.
+    `without` names normalizers that are switched off, `artifacts` what is made. With `trace`, which takes no stage
+    from the store, it is taken down who wrote what. Raises BuildFailed, IntegrityFailure or Unavailable.
     """
     backend = choose(environment.backend) if environment.backend else backend
-    order = replace(image_order(loaded, lock, place.store), without=without, trace=trace)
+    order = image_order(loaded, lock, place.store)
+    order = replace(order, without=without, trace=trace, outputs=artifacts.kinds, base=artifacts.base)
     started = datetime.now(UTC)
     began = time.monotonic()
     cache = StageCache(place.store, place.observer.note) if cached and not trace else None
@@ -110,7 +123,7 @@ def image_order(loaded: Loaded, lock: Lock, store: Store) -> Order:
 def _claim(order: Order, loaded: Loaded, environment: Environment, built: Built) -> Claim:
     artifacts = (
         Artifact(path.name, kind, path.stat().st_size, sha256_file(path))
-        for path, kind in zip(built.files, order.recipe.outputs, strict=True)
+        for path, kind in zip(built.files, order.wanted, strict=True)
     )
     return Claim(
         recipe=order.recipe.name,

@@ -17,7 +17,7 @@ from repro.model.project import Project
 from repro.model.published import Published
 from repro.model.record import Claim
 from repro.model.verification import AGAINST, PUBLISHED, Compared, Found
-from repro.pipeline.building import Rebuild, build
+from repro.pipeline.building import AS_PUBLISHED, Artifacts, Rebuild, build
 from repro.pipeline.explaining import compare
 from repro.pipeline.loading import Loaded, Workplace
 from repro.sandbox.backend import Backend
@@ -54,10 +54,12 @@ def verify(
     published: Published | None,
     deep: bool,
     without: frozenset[str] = frozenset(),
+    artifacts: Artifacts = AS_PUBLISHED,
 ) -> Verification:
     """Rebuild `rebuilds` times, every second time with `factors` varied; compare with the first and the published.
 
-    No stage is shared between the rebuilds; `without` names normalizers that are switched off. Raises as `build` does.
+    No stage is shared between the rebuilds; `without` names normalizers that are switched off, `artifacts` what is
+    made. Raises as `build` does.
     """
     skipped = {name: why for name in factors if (why := unavailable(name))}
     baseline = Environment(lock.source_date_epoch)
@@ -81,6 +83,7 @@ def verify(
             title=title,
             logs=folder,
             without=without,
+            artifacts=artifacts,
         )
     (title, first), *others = done.items()
     comparisons: list[Comparison] = []
@@ -111,6 +114,7 @@ def verify_against(
     backend: Backend,
     other: Path | str,
     deep: bool,
+    artifacts: Artifacts = AS_PUBLISHED,
 ) -> Verification:
     """Rebuild once and compare with `other`: a file, or a SHA-256 of which nothing else is known."""
     rebuild = build(
@@ -122,6 +126,7 @@ def verify_against(
         environment=Environment(lock.source_date_epoch),
         cached=False,
         title="rebuild-1",
+        artifacts=artifacts,
     )
     mine = rebuild.files[0]
     if isinstance(other, str):
@@ -174,9 +179,14 @@ def _against_published(claim: Claim, published: Published | None) -> tuple[str, 
         return "nothing is published for this recipe", True
     if published.lock_sha256 != claim.lock_sha256:
         return "published for another lock: not comparable", True
-    if published.artifacts == claim.artifacts:
-        return "the published digest is the same", True
-    return "the published digest is ANOTHER", False
+    theirs = {artifact.name: artifact for artifact in published.artifacts}
+    shared = [artifact for artifact in claim.artifacts if artifact.name in theirs]
+    if any(artifact != theirs[artifact.name] for artifact in shared):
+        return "the published digest is ANOTHER", False
+    if len(shared) < len(claim.artifacts):
+        missing = ", ".join(artifact.name for artifact in claim.artifacts if artifact not in shared)
+        return f"no digest is published of {missing}" + ("; the others are the same" if shared else ""), True
+    return f"the published {'digest is' if len(shared) == 1 else 'digests are'} the same", True
 
 
 def _digests(claim: Claim, published: Published | None) -> tuple[Compared, ...]:

@@ -133,7 +133,7 @@ def test_a_host_without_firmware() -> None:
 def test_qemu_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     image = tmp_path / "image.iso"
     image.write_bytes(bytes(1 << 20))
-    monkeypatch.setitem(machine._ACCELERATORS, "tcg", ("-accel", "none-such"))
+    monkeypatch.setitem(machine.ACCELERATORS, "tcg", ("-accel", "none-such"))
     with pytest.raises(BootFailed, match=r"QEMU exited with 1: .*none-such"), start(Setup(image), io.BytesIO()) as made:
         made.console.expect("login: ", 60)
 

@@ -138,7 +138,16 @@ ROWS: dict[str, tuple[list[str], list[str], list[str]]] = {
 
 
 WRITTEN_ANEW = {  # in test_rewrite.py
-    *("shadow-days", "clock-drift", "mdadm-date", "java-certificates", "info-menu", "sax-parsers", "dictionaries")
+    *(
+        "shadow-days",
+        "clock-drift",
+        "mdadm-date",
+        "java-certificates",
+        "info-menu",
+        "sax-parsers",
+        "dictionaries",
+        "gtk2-modules",
+    )
 }
 
 

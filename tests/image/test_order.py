@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from repro.image import order as orders
-from repro.image.order import Order, TreeFile, program_digest, read_tree
+from repro.image.order import Base, Order, TreeFile, program_digest, read_tree
 from repro.model.errors import InvalidInput
 from repro.model.lock import Lock, LockedPackage
-from repro.model.recipe import Recipe
+from repro.model.recipe import MenuEntry, Recipe
 from repro.sandbox.environment import Environment
+from repro.store import Blob
 
 
 def package(name: str, digit: str) -> LockedPackage:
@@ -100,6 +101,7 @@ CHANGED_FIELDS: dict[str, Any] = {
     "timeout": 1,
     "scratch": 1,
     "foreign_architectures": ("i386",),
+    "menu": (MenuEntry("Another", "quiet"),),
 }
 
 
@@ -182,6 +184,33 @@ def test_which_stages_lead_to_what() -> None:
     order = Order(RECIPE, LOCK, b"", (), ())
     assert order.stages == ("root", "squashfs", "iso")
     assert replace(order, recipe=replace(RECIPE, outputs=("squashfs",))).stages == ("root", "squashfs")
+    assert replace(order, outputs=("tar",)).stages == ("root", "tar")
+    assert replace(order, outputs=("oci", "usb", "iso")).stages == ("root", "squashfs", "iso", "usb", "oci")
+    assert replace(order, outputs=("kit",)).stages == ("root", "squashfs", "kit")
+    assert replace(order, until="squashfs").stages == ("root", "squashfs")
+
+
+def test_what_a_kit_starts_from_is_part_of_its_id_alone() -> None:
+    order = Order(RECIPE, LOCK, b"", (), (), outputs=("iso", "kit"))
+    ids = [
+        replace(order, base=Base(Blob(digit * 64, 1), (("live/vmlinuz", "0" * 64),), "1" * 64)).stage_ids(ENVIRONMENT)
+        for digit in "12"
+    ]
+    assert ids[0]["kit"] != ids[1]["kit"]
+    assert {stage for stage in ids[0] if ids[0][stage] == ids[1][stage]} == {"root", "squashfs", "iso"}
+
+
+def test_the_id_of_a_build_is_of_what_it_is_built_of() -> None:
+    """Not of the surroundings, nor of our own code: media bear it, in every rebuild the same."""
+    order = Order(RECIPE, LOCK, b"", (), ())
+    assert order.build_id == replace(order, repeat=1, outputs=("usb",), without=frozenset({"logs"})).build_id
+    others = [
+        replace(order, recipe=replace(RECIPE, cmdline="quiet")),
+        replace(order, lock=replace(LOCK, source_date_epoch=1)),
+        replace(order, lock=replace(LOCK, image=LOCK.image[:1])),
+        replace(order, hooks=(TreeFile("a", b"", True),)),
+    ]
+    assert len({order.build_id, *(other.build_id for other in others)}) == 5
 
 
 def test_reading_a_tree(tmp_path: Path) -> None:

@@ -48,6 +48,13 @@ DICTIONARIES = b"""%dictionaries = (
 """
 
 
+def test_where_gtk2_looked_for_modules() -> None:
+    made = b'# Created by x\n# ModulesPath = %s/.gtk-2.0/2.10.0/immodules:/usr/lib/gtk-2.0/immodules\n#\n"a.so" \n'
+    assert rewrite.gtk2_modules(made % b"/nonexistent/home", EPOCH) == made % b"/root"
+    for kept in (made % b"/root", b"", b"# ModulesPath = /usr/lib/gtk-2.0/immodules\n"):
+        assert rewrite.gtk2_modules(kept, EPOCH) == kept
+
+
 def test_days_of_password_changes() -> None:
     assert rewrite.shadow_days(b"root:*:19000:0:::\nodd\n", EPOCH) == b"root:*:19675:0:::\nodd\n"
 
@@ -133,9 +140,18 @@ def test_bytecode() -> None:
 @given(
     st.one_of(
         st.binary(max_size=200),
-        st.lists(st.sampled_from((*MDADM.splitlines(), *INFO.splitlines(), *SAX.splitlines(), b"", b"[x]"))).map(
-            b"\n".join
-        ),
+        st.lists(
+            st.sampled_from(
+                (
+                    *MDADM.splitlines(),
+                    b"# ModulesPath = /h/.gtk-2.0/x",
+                    *INFO.splitlines(),
+                    *SAX.splitlines(),
+                    b"",
+                    b"[x]",
+                )
+            )
+        ).map(b"\n".join),
     ),
     st.integers(0, 1 << 32),
 )

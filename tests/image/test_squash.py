@@ -64,9 +64,9 @@ def session(lock: Lock, store: Path, tmp_path_factory: pytest.TempPathFactory) -
 def test_squashfs_holds_what_the_tar_holds(session: Session, tmp_path: Path, compression: str) -> None:
     source = _tar()
     session.put_bytes(source, f"{root.OUTPUT}/root.tar")
-    squash.make_squashfs(session, compression)
+    squash.make_squashfs(session, f"{root.OUTPUT}/root.tar", f"{root.OUTPUT}/made.squashfs", compression)
     with open(tmp_path / "image", "wb") as target:
-        session.get(f"{root.OUTPUT}/{squash.NAME}", target)
+        session.get(f"{root.OUTPUT}/made.squashfs", target)
     assert _members((tmp_path / "image").read_bytes()) == _members(source)
 
 

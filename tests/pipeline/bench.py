@@ -41,7 +41,7 @@ summary = "The essential packages, and no kernel that would boot"
 pins = "bookworm"
 architecture = "amd64"
 packages = ["usr-is-merged"]
-outputs = ["squashfs", "iso"]
+outputs = ["squashfs", "iso", "usb", "tar", "oci"]
 volume = "TINY"
 """
 

@@ -33,7 +33,8 @@ class Built:
     out: Path
 
     def digests(self) -> dict[str, str]:
-        return {path.name: digest(path) for path in (self.out / "tiny.squashfs", self.out / "tiny.iso")}
+        names = ("tiny.squashfs", "tiny.iso", "tiny.img", "tiny.tar.zst", "tiny.oci.tar")
+        return {name: digest(self.out / name) for name in names}
 
 
 @pytest.fixture(scope="session")

@@ -90,9 +90,7 @@ def test_from_an_empty_store(built: Built, bench: Bench) -> None:
     claimed = {artifact["name"]: artifact["sha256"] for artifact in found["claim"]["artifacts"]}
     assert claimed == built.digests()
     assert [(stage["name"], stage["cached"]) for stage in found["run"]["stages"]] == [
-        ("root", False),
-        ("squashfs", False),
-        ("iso", False),
+        (name, False) for name in ("root", "squashfs", "iso", "usb", "tar", "oci")
     ]
     assert leavings(bench, built.clone.folder, built.store) == []
     assert list((built.store / "incoming").iterdir()) == []
@@ -103,7 +101,7 @@ def test_a_second_run_takes_it_from_the_cache(bench: Bench, built: Built) -> Non
     began = time.monotonic()
     done = bench.run("--offline", "build", "tiny", clone=built.clone, store=built.store)
     assert done.returncode == 0, done.stderr
-    assert "from the cache: squashfs, iso" in done.stdout
+    assert "from the cache: squashfs, iso, usb, tar, oci" in done.stdout
     assert "root file system" not in done.stderr
     assert time.monotonic() - began < 20
     assert record(built.out)["run"]["seconds"] < 5
