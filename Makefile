@@ -12,6 +12,7 @@ BIN := $(VENV)/bin
 STORE ?=
 WORKERS ?= 2
 FUZZ ?= 600
+RECIPE ?= minimal
 REPRO := $(BIN)/repro $(if $(STORE),--store $(STORE))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -20,16 +21,16 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | \
 	while IFS='|' read -r name what; do printf '  make %-13s %s\n' "$$name" "$$what"; done
-	@echo '  Variables: PYTHON=… (which Python), STORE=… (where packages are kept), WORKERS=… (test processes).'
+	@echo '  Variables: RECIPE=… (which image), PYTHON=… (which Python), STORE=… (where packages are kept), WORKERS=… (test processes).'
 
-verify: setup ## Set up, then rebuild the minimal live ISO twice from its pins and compare
-	$(REPRO) verify minimal
+verify: setup ## Set up, then rebuild the minimal live ISO (RECIPE=…) twice from its pins and compare
+	$(REPRO) verify $(RECIPE)
 
-build: setup ## Set up, then build the minimal live ISO once, into out/minimal
-	$(REPRO) build minimal
+build: setup ## Set up, then build the minimal live ISO (RECIPE=…) once, into out/RECIPE
+	$(REPRO) build $(RECIPE)
 
 test: setup-dev lint ## Set up with the test tools, lint, and run every test: what CI runs
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m 'not long'
 
 lint: setup-dev ## ruff (rules and format) and mypy --strict
 	$(BIN)/ruff check .
@@ -43,9 +44,9 @@ quorum-demo: setup-dev ## Five rebuilders rebuild, sign and publish; a person co
 	@setup/host-packages.sh demo
 	$(BIN)/python -m demo.quorum
 
-bench-build: setup ## Build the same packages with live-build and with repro, and compare the times
+bench-build: setup ## Build the same packages with live-build and with repro, and compare the times (RECIPE=…)
 	@setup/host-packages.sh bench
-	bash bench/build.sh
+	bash bench/build.sh --recipe $(RECIPE)
 
 bench-compare: setup ## Compare pairs of live images with diffoscope and with repro, and compare the times
 	@setup/host-packages.sh bench

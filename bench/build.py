@@ -1,4 +1,4 @@
-"""Time `repro build minimal` against Debian's live-build: the same packages, compressor and outputs, warm caches.
+"""Time `repro build RECIPE` against Debian's live-build: the same packages, compressor and outputs, warm caches.
 
 Both find every package on this machine (repro in its store, live-build on a mirror on the loopback interface), both
 make every stage anew. The last line is `build_ratio=… repro_s=… live_build_s=… peak_mb=…`, of the medians.
@@ -25,7 +25,6 @@ from repro.model.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root"}
-NAME = "minimal"
 
 
 @dataclass(frozen=True)
@@ -45,14 +44,15 @@ def main() -> int:
     if os.getuid() != 0:
         print("bench/build: live-build needs root; run as root, or with sudo", file=sys.stderr)
         return 2
-    recipe = recipes.decode(NAME, (ROOT / f"recipes/{NAME}/recipe.toml").read_text(), "recipe.toml")
-    lock = locks.decode((ROOT / f"recipes/{NAME}/recipe.lock").read_text(), "recipe.lock")
+    name: str = options.recipe
+    recipe = recipes.decode(name, (ROOT / f"recipes/{name}/recipe.toml").read_text(), "recipe.toml")
+    lock = locks.decode((ROOT / f"recipes/{name}/recipe.lock").read_text(), "recipe.lock")
     work: Path = options.work.absolute()
     work.mkdir(parents=True, exist_ok=True)
     mirror = Mirror(work / "mirror")
     offer_pinned_index(mirror)
     say("warming repro's store")
-    command([*repro(), "fetch", NAME], work / "fetch.log", cwd=ROOT, inherit=True)
+    command([*repro(), "fetch", name], work / "fetch.log", cwd=ROOT, inherit=True)
     ours: list[Result] = []
     theirs: list[Result] = []
     with mirror.serving() as address:
@@ -66,7 +66,7 @@ def main() -> int:
                 continue
             theirs.append(built)
             say(f"live-build: {built.seconds:.1f} s, load {os.getloadavg()[0]:.1f} at its end")
-            ours.append(repro_build(lock, work))
+            ours.append(repro_build(name, lock, work))
             say(
                 f"repro: {ours[-1].seconds:.1f} s, peak {ours[-1].peak_mb} MB, load {os.getloadavg()[0]:.1f} at its end"
             )
@@ -80,6 +80,7 @@ def main() -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench/build.sh", description=__doc__)
+    parser.add_argument("-r", "--recipe", default="minimal", help="which recipe's image (minimal)")
     parser.add_argument("-n", "--repeats", type=int, default=1, help="timed builds of each, taken in turn (1)")
     parser.add_argument("-w", "--work", type=Path, default=ROOT / "out/bench-build", help="folder to work in")
     parser.add_argument(
@@ -96,16 +97,16 @@ def repro() -> list[str]:
     return [sys.executable, "-m", "repro.cli.main", "--progress", "plain"]
 
 
-def repro_build(lock: Lock, work: Path) -> Result:
+def repro_build(name: str, lock: Lock, work: Path) -> Result:
     folder = fresh(work / "repro")
     seconds = command(
-        [*repro(), "--offline", "build", NAME, "--no-cache", "-o", str(folder)],
+        [*repro(), "--offline", "build", name, "--output", "iso", "--no-cache", "-o", str(folder)],
         work / "repro.log",
         cwd=ROOT,
         inherit=True,
     )
     record = json.loads((folder / "build.json").read_text())
-    iso = folder / f"{NAME}.iso"
+    iso = folder / f"{name}.iso"
     packages = frozenset(f"{package.name} {package.version}" for package in lock.image)
     peak = round(record["run"]["peak_bytes"] / 1e6)
     return Result(seconds, peak, iso.stat().st_size, *sizes(iso, work), packages)
@@ -138,15 +139,20 @@ def lb_options(recipe: Recipe, address: str) -> list[str]:
         *("--mode", "debian", "--distribution", "bookworm", "--architecture", recipe.architecture),
         *("--archive-areas", "main", "--parent-archive-areas", "main"),
         *(word for option in mirrors for word in (option, address)),
-        *("--binary-images", "iso-hybrid", "--bootloaders", "grub-pc,grub-efi", "--uefi-secure-boot", "disable"),
+        *("--binary-images", "iso-hybrid", "--bootloaders", "grub-pc,grub-efi", "--uefi-secure-boot", "enable"),
         *("--chroot-squashfs-compression-type", recipe.compression),
         *("--chroot-squashfs-compression-level", str(recipe.compression_level or "")),
-        *("--linux-packages", "linux-image", "--linux-flavours", "cloud-amd64"),
+        *("--linux-packages", "linux-image", "--linux-flavours", flavour(recipe)),
         *("--debootstrap-options", "--variant=minbase --include=usr-is-merged"),
         *("--bootappend-live", recipe.cmdline, "--iso-volume", recipe.volume),
         *(word for option in off for word in (f"--{option}", "false")),
         *(word for option in none for word in (f"--{option}", "none")),
     ]
+
+
+def flavour(recipe: Recipe) -> str:
+    """The kernel's, by the name of the recipe's package of it."""
+    return next(name for name in recipe.packages if name.startswith("linux-image-")).removeprefix("linux-image-")
 
 
 def sizes(iso: Path, work: Path) -> tuple[int, int]:

@@ -72,6 +72,7 @@ if [ "$task" = test ]; then
   program openssl openssl
   program qemu-system-x86_64 qemu-system-x86
   program setpriv util-linux
+  program sfdisk fdisk
   program sgdisk gdisk
   program ssh-agent openssh-client
   program shellcheck shellcheck

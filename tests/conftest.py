@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.boot.images import build_minimal
+from tests.boot.images import build
 from tests.users import OrdinaryUser
 
 # No deadline: the machine may be busy with other things, and slow is not wrong.
@@ -58,4 +58,4 @@ def iso(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The minimal ISO: $REPRO_TEST_ISO, or one that is built here from the committed lock."""
     if given := os.environ.get("REPRO_TEST_ISO"):
         return Path(given)
-    return build_minimal(tmp_path_factory.mktemp("iso"))
+    return build("minimal", tmp_path_factory.mktemp("iso")) / "minimal.iso"

@@ -40,8 +40,8 @@ class Setup:
 
     `secure` firmware is UEFI with Microsoft's keys, which starts what they sign alone. The image is never written to
     unless `write` says so; `disks` are further ones, and are. `network`: there is a card, on a network that holds the
-    guest and QEMU alone, which plays gateway and resolver and reaches nobody; what passes there is taken down in the file `pcap`. `stay`: a guest that
-    switches itself off leaves its memory to be looked at.
+    guest and QEMU alone, which plays gateway and resolver and reaches nobody; what passes there is taken down in the
+    file `pcap`. `stay`: a guest that switches itself off leaves its memory to be looked at.
     """
 
     image: Path
@@ -182,7 +182,8 @@ def running(
     """The one process that this module starts, and the only one that it ever kills.
 
     `alone`: in a network of its own that leads nowhere, so that QEMU can play the guest's gateway and yet nothing that
-    the guest sends can leave this host. Raises BootFailed with QEMU's own words where it ended by itself and what was done with it failed.
+    the guest sends can leave this host. Raises BootFailed with QEMU's own words where it ended by itself and what was
+    done with it failed.
     """
     if keeper := shutil.which("setpriv", path=BASE_ENVIRONMENT["PATH"]):
         command = [keeper, "--pdeathsig", "KILL", *command]  # should we be killed, so is the machine

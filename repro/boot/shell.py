@@ -28,12 +28,12 @@ class Shell:
         self._numbers = itertools.count(1)
 
     def run(self, command: str, timeout: float = 60) -> Answer:
-        """Run `command` (one line of sh). Raises BootFailed where it does not end within `timeout` seconds."""
+        """Run `command` (one line of sh) in a shell of its own. Raises BootFailed where it does not end within `timeout` seconds."""
         mark = f"answer-{next(self._numbers)}"
         # "an""swer": the marks must not be found in the typed line, should the terminal echo it
         split = f'{mark[:2]}""{mark[2:]}'
         self._console.send(
-            f"echo {split}-begins; {{ {command}; }} 2>&1 </dev/null; status=$?; echo; echo {split}-ends:$status:"
+            f"echo {split}-begins; ( {command} ) 2>&1 </dev/null; status=$?; echo; echo {split}-ends:$status:"
         )
         self._console.expect(f"{mark}-begins\n", timeout)
         match = self._console.expect(rf"(?s)(.*?)\n?^{mark}-ends:(\d+):", timeout)

@@ -75,7 +75,7 @@ def command(context: Context, /, image: Path, checks: Path | None, as_json: bool
     Example:
       repro boot out/minimal/minimal.iso
       repro boot out/minimal/minimal.img --firmware uefi --screenshot screen.png
-      repro boot out/amnesic/amnesic.img --check recipes/amnesic/checks/session.toml
+      repro boot amnesic.img --network --check recipes/amnesic/checks/session.toml
     """
     wanted = _read(checks) if checks else None
     setup = Setup(
@@ -97,7 +97,7 @@ def command(context: Context, /, image: Path, checks: Path | None, as_json: bool
         raise InvalidInput(f"cannot write {log_path}: {error.strerror}", hint="name another with --log") from error
     with log:
         if not (wanted or options["screenshot"] or as_json) and sys.stdin.isatty() and sys.stdout.isatty():
-            booting.converse(setup, wishes, log)
+            booting.converse(setup, wishes, log, sys.stdin.fileno(), sys.stdout.fileno())
             return 0
         context.observer.note(f"serial console in {log_path}")
         found = booting.boot(setup, wanted, wishes, log, context.observer)

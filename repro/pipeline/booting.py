@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import termios
 import time
 import tty
@@ -115,9 +114,11 @@ def boot(setup: Setup, checks: Checks | None, wishes: Wishes, log: IO[bytes], ob
     )
 
 
-def converse(setup: Setup, wishes: Wishes, log: IO[bytes]) -> None:
-    """Boot `setup` and hand its serial console to the person at the terminal. Raises as `boot` does."""
-    keyboard, screen = sys.stdin.fileno(), sys.stdout.fileno()
+def converse(setup: Setup, wishes: Wishes, log: IO[bytes], keyboard: int, screen: int) -> None:
+    """Boot `setup` and hand its serial console to the person at the terminal whose descriptors these are.
+
+    Raises as `boot` does.
+    """
     with start(replace(setup, memory=setup.memory or _MEMORY), log) as machine:
         if wishes.entry or wishes.append:
             choose(machine.console, entry=wishes.entry, append=wishes.append)

@@ -99,7 +99,7 @@ def test_log_in_and_ask(guest: Guest) -> None:
         *LOGIN,
         ("exec env", "exec env …\r\n"),
         ("stty -echo", "stty -echo; …; echo rea''dy\r\nready\r\n"),
-        ('an""swer-1-begins; { false; }', "answer-1-begins\r\na\r\n\r\nanswer-1-ends:1:\r\n"),
+        ('an""swer-1-begins; ( false )', "answer-1-begins\r\na\r\n\r\nanswer-1-ends:1:\r\n"),
         ('an""swer-2-begins', "answer-2-begins\r\nno new line\r\nanswer-2-ends:0:\r\n"),
     )
     shell = log_in(guest.console, "user", "live", boot=5, timeout=5)
