@@ -28,7 +28,10 @@ class Shell:
         self._numbers = itertools.count(1)
 
     def run(self, command: str, timeout: float = 60) -> Answer:
-        """Run `command` (one line of sh) in a shell of its own. Raises BootFailed where it does not end within `timeout` seconds."""
+        """Run `command` (one line of sh) in a shell of its own.
+
+        Raises BootFailed where it does not end within `timeout` seconds.
+        """
         mark = f"answer-{next(self._numbers)}"
         # "an""swer": the marks must not be found in the typed line, should the terminal echo it
         split = f'{mark[:2]}""{mark[2:]}'

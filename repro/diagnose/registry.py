@@ -240,6 +240,12 @@ _LISTED = (
         "definition",
     ),
     Rule(
+        "hash_of_what_differs",
+        "a digest that the text calls one (sha256:…): what it is the digest of differs",
+        "settle what it is the digest of",
+        "definition",
+    ),
+    Rule(
         UNKNOWN,
         "nothing: this says that no rule explains a divergence",
         "look at the text diff, or let `repro hunt` find the factor",

@@ -223,6 +223,8 @@ def _random(change: Change, path: str) -> Told | None:
     said = sides(change.left, change.right)
     if _TEMPORARY.sub("\0", change.left) == _TEMPORARY.sub("\0", change.right) and change.left and change.right:
         return "temporary_name", MEDIUM, said
+    if _all(change, _HEX) and _CALLED_DIGEST.search(change.before) and len(change.left) == len(change.right) >= 32:
+        return "hash_of_what_differs", HIGH, said
     if _all(change, _HEX) and abs(len(change.left) - len(change.right)) <= 1:
         return "random_identifier", HIGH if len(change.left) >= 16 else MEDIUM, said
     if _all(change, _BLOB) and any(letter.isdigit() for letter in change.left + change.right):
@@ -231,6 +233,8 @@ def _random(change: Change, path: str) -> Told | None:
         return "random_identifier", LOW, f"numbers without a name: {said}"
     return None
 
+
+_CALLED_DIGEST = re.compile(r"(?i)\b(sha-?(1|224|256|384|512)|md5)(sum)?\W{1,6}$")
 
 _RULES: tuple[Callable[[Change, str], Told | None], ...] = (
     _time,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, ClassVar
 
-from repro.formats.base import Content, Malformed
+from repro.formats.base import Content, Malformed, Member
 from repro.formats.tar import Tar, is_tar
 
 _BLOBS = "blobs/"
@@ -28,6 +28,12 @@ class Oci(Tar):
     def __init__(self, view: memoryview) -> None:
         super().__init__(view)
         self._roles = dict(_roles(view))
+
+    def members(self) -> Iterator[Member]:
+        """Where a blob comes among the others follows from its hash, and says nothing."""
+        roles = set(self._roles.values())
+        for member in super().members():
+            yield member._replace(positions=()) if member.name in roles else member
 
     def _called(self, name: str) -> str:
         return self._roles.get(name, name)

@@ -73,7 +73,7 @@ def session(
             machine.console.send(then[1])
         shell = log_in(machine.console, USER, PASSWORD, boot=PATIENCE, timeout=300)
         yield machine, shell
-        machine.console.send("systemctl poweroff || sudo -n systemctl poweroff")
+        machine.console.send("sudo -n systemctl poweroff || systemctl poweroff --no-ask-password")
         machine.wait_off(300)
         if memory:
             machine.dump_memory(memory)

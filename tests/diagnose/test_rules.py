@@ -49,6 +49,16 @@ TEXTS = [
     ("LANG=C.UTF-8\n", "LANG=tr_TR.UTF-8\n", "locale_text"),
     ("A=1\nB=2\n", "A=1\nB=2\nCAPTURED=yes\n", "captures_environment"),
     ("token 9f86d081884c7d659a2feaa0\n", "token 60303ae22b998861bce3b28f\n", "random_identifier"),
+    (
+        '{"digest":"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}\n',
+        '{"digest":"sha256:60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"}\n',
+        "hash_of_what_differs",
+    ),
+    (
+        "SHA256 = 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\n",
+        "SHA256 = 60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752\n",
+        "hash_of_what_differs",
+    ),
     ("a\nB\nc\n", "B\na\nc\n", "locale_order"),
     ("b.txt\na.txt\nc.txt\n", "c.txt\nb.txt\na.txt\n", "directory_order"),
     ("{'a': 1, 'b': 2}\n", "{'b': 2, 'a': 1}\n", "hash_order"),
