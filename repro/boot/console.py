@@ -46,7 +46,7 @@ class Console:
             left = began + timeout - time.monotonic()
             if left <= 0:
                 raise self._failure(f"nothing for {timeout:.0f} s", pattern, began)
-            if not self._read(left):
+            if not self.listen(left):
                 raise self._failure("the machine ended", pattern, began)
 
     def send(self, line: str) -> None:
@@ -66,7 +66,7 @@ class Console:
             ours = self._connection.fileno()
             ready = select.select([ours, source], [], [])[0]
             if ours in ready:
-                if not self._read(0):
+                if not self.listen(0):
                     return
                 os.write(target, self._unread)
                 self._unread = b""
@@ -76,7 +76,7 @@ class Console:
                     return
                 self.type(typed.decode(errors="surrogateescape"))
 
-    def _read(self, timeout: float) -> bool:
+    def listen(self, timeout: float) -> bool:
         """Take in what there is within `timeout` seconds; whether the machine is still there."""
         if not select.select([self._connection], [], [], timeout)[0]:
             return True

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
-import time
 from typing import Any
 
 from repro.boot.errors import BootFailed
@@ -15,9 +15,8 @@ class Monitor:
 
     def __init__(self, connection: socket.socket, timeout: float = 30) -> None:
         connection.settimeout(timeout)
-        self._timeout = timeout
         self._connection = connection
-        self._lines = connection.makefile("rb")
+        self._unread = b""  # not a file of the socket: that one could not be read any more after a time-out
         self._ready = False
         self._events: set[str] = set()
 
@@ -37,16 +36,15 @@ class Monitor:
                 return answer["return"]
             self._events.add(answer.get("event", ""))
 
-    def wait_for(self, event: str, timeout: float) -> None:
-        """Wait up to `timeout` seconds until QEMU says that `event` happened. Raises BootFailed."""
+    def happened(self, event: str) -> bool:
+        """Whether QEMU has said by now that `event` happened. Raises BootFailed where it does not answer."""
         self._greet()
-        until = time.monotonic() + timeout
-        try:
-            while event not in self._events:
-                self._connection.settimeout(max(0.1, until - time.monotonic()))
+        while b"\n" in self._unread or select.select([self._connection], [], [], 0)[0]:
+            try:
                 self._events.add(self._next().get("event", ""))
-        finally:
-            self._connection.settimeout(self._timeout)
+            except BootFailed:
+                return False  # it has ended: its process tells
+        return event in self._events
 
     def _greet(self) -> None:
         if not self._ready:
@@ -60,7 +58,11 @@ class Monitor:
 
     def _next(self) -> dict[str, Any]:
         try:
-            line = self._lines.readline()
+            while b"\n" not in self._unread:
+                if not (data := self._connection.recv(1 << 16)):
+                    raise OSError("it has ended")
+                self._unread += data
+            line, _, self._unread = self._unread.partition(b"\n")
             answer = json.loads(line)
         except (OSError, ValueError) as error:
             raise BootFailed(f"QEMU does not answer: {error}") from error
