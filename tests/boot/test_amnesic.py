@@ -45,6 +45,9 @@ OVER_IPV6 = [
     "timeout 5 curl -6 -s --noproxy '*' 'http://[2001:db8::1]/'",
     "sudo -n timeout 5 ping -6 -c 1 -W 2 ff02::1%$(ls /sys/class/net | grep -v lo | head -n 1)",
 ]
+PORTAL_ON = "sudo -n -u portal timeout 5 curl -s --noproxy '*' http://192.0.2.40/"
+BESIDE_PORTAL = "timeout 5 curl -s --noproxy '*' http://192.0.2.41/"
+PORTAL_OFF = "sudo -n -u portal timeout 5 curl -s --noproxy '*' http://192.0.2.42/"
 
 
 @dataclass
@@ -54,6 +57,7 @@ class Seen:
     answers: dict[str, Answer] = field(default_factory=dict)
     guarded: tuple[Packet, ...] = ()  # while the firewall was as it is
     tor: int = 0  # packets that the firewall counted as the tor user's until then
+    portal: tuple[Packet, ...] = ()  # while the browser for captive portals was on, and then off again
     open: tuple[Packet, ...] = ()  # while it was switched off by hand
     typed: str = ""
     held_before: bool = False  # whether the memory held what was typed, while the session ran
@@ -84,13 +88,19 @@ def seen(amnesic: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
         counted = answer(shell, "sudo -n nft list counter inet amnesic tor")
         found.tor = int(re.findall(r"packets (\d+)", counted)[0])
         found.guarded = tuple(packets(pcap.read_bytes()))
+        answer(shell, "sudo -n amnesic-portal on")
+        for attempt in (PORTAL_ON, BESIDE_PORTAL):
+            shell.run(attempt, timeout=60)
+        answer(shell, "sudo -n amnesic-portal off")
+        shell.run(PORTAL_OFF, timeout=60)
+        found.portal = tuple(packets(pcap.read_bytes()))[len(found.guarded) :]
         answer(shell, f"echo {found.typed} > ~/note; xclip -version; cat ~/note | tee /var/tmp/note /tmp/note")
         answer(shell, f"python3 -c 'import time; kept = \"{found.typed}\" * 50; time.sleep(9999)' & sleep 2")
         machine.screenshot(found.screen)
         machine.dump_memory(memory)
         found.held_before = holds(memory, found.typed)
         # what could be seen if the firewall were not there: without it, what was not seen would prove nothing
-        shown = len(found.guarded)
+        shown = len(found.guarded) + len(found.portal)
         answer(shell, "sudo -n nft flush ruleset")
         for _, attempt in ATTEMPTS.values():
             shell.run(attempt, timeout=60)
@@ -146,6 +156,11 @@ def test_nothing_but_the_tor_users_packets_leaves(seen: Seen) -> None:
     attempted = {address for address, _ in ATTEMPTS.values()}
     assert not attempted & {p.target for p in sent}
     assert len(sent) == seen.tor > 0
+
+
+def test_the_browser_for_captive_portals_is_the_one_exception(seen: Seen) -> None:
+    """Its user gets through while it is on, nobody else does, and then it is over."""
+    assert {p.target for p in mine(seen.portal) if p.target.startswith("192.0.2.4")} == {"192.0.2.40"}
 
 
 @pytest.mark.parametrize("attempt", list(ATTEMPTS))

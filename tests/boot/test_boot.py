@@ -5,6 +5,8 @@ Where QEMU or its firmware is missing these tests fail and say so: `make test` i
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -14,14 +16,15 @@ from repro.boot.machine import Machine, Setup, start
 from repro.boot.shell import Shell, log_in
 from repro.model import recipe as recipes
 from tests.boot.images import ROOT
+from tests.schemas import check
 
 pytestmark = [pytest.mark.boot, pytest.mark.xdist_group("boot")]
 
 WAYS = [
     pytest.param("cd", "bios", "/dev/sr0", id="bios-cd"),
-    pytest.param("cd", "uefi", "/dev/sr0", id="uefi-cd"),
-    pytest.param("ide", "bios", "/dev/sda", id="bios-disk"),
-    pytest.param("virtio", "uefi", "/dev/vda", id="uefi-disk"),
+    pytest.param("cd", "uefi", "/dev/sr0", id="uefi-cd", marks=pytest.mark.long),
+    pytest.param("ide", "bios", "/dev/sda", id="bios-disk", marks=pytest.mark.long),
+    pytest.param("virtio", "uefi", "/dev/vda", id="uefi-disk", marks=pytest.mark.long),
 ]
 
 
@@ -74,3 +77,51 @@ def asks_for_a_login_everywhere(shell: Shell) -> None:
 def shows_a_screen(machine: Machine, picture: Path) -> None:
     machine.screenshot(picture)
     assert picture.read_bytes().startswith(b"\x89PNG\r\n")
+
+
+CHECKS = """\
+schema = "repro/checks/v1"
+user = "user"
+password = "live"
+append = "quiet"
+
+[[question]]
+name = "UEFI"
+run = "test -d /sys/firmware/efi; cat /proc/cmdline"
+says = ' quiet$'
+
+[[question]]
+name = "somebody else's name"
+run = "hostname; false"
+status = 1
+says = '^nobody$'
+silent = 'deb.an'
+
+[[question]]
+name = "an address of the network that leads nowhere"
+run = "sudo -n ip link set dev $(ls /sys/class/net | grep -v lo) up; ping -c 1 -W 1 192.0.2.1"
+status = 2
+"""
+
+
+def test_by_the_command_line(iso: Path, tmp_path: Path) -> None:
+    """One answer that does not hold: exit code 1, and it is said what was expected; all the rest works."""
+    checks, picture, pcap, log = (tmp_path / name for name in ("checks.toml", "screen.png", "net.pcap", "serial.log"))
+    checks.write_text(CHECKS)
+    args = ["boot", str(iso), "--check", str(checks), "--firmware", "uefi", "--accelerator", "auto", "--json"]
+    args += ["--screenshot", str(picture), "--pcap", str(pcap), "--log", str(log)]
+    done = subprocess.run(
+        [sys.executable, "-m", "repro.cli.main", "--progress", "plain", *args],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    found = check(done.stdout)
+    assert [answer["holds"] for answer in found["answers"]] == [True, False, True], found
+    assert found["answers"][1]["why"] == "it does not say /^nobody$/; it says “debian”"
+    assert (found["firmware"], found["attach"], found["image"]["name"]) == ("uefi", "cd", iso.name)
+    assert "FAILS: somebody else's name" in done.stderr
+    assert picture.read_bytes().startswith(b"\x89PNG") and pcap.stat().st_size >= 24 and b"login: " in log.read_bytes()
