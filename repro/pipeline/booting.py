@@ -7,7 +7,7 @@ import termios
 import time
 import tty
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Literal
@@ -72,10 +72,11 @@ def pictured(machine: Machine, picture: Path) -> Iterator[None]:
     try:
         yield
     except BootFailed as error:
-        with suppress(BootFailed):
+        try:
             machine.screenshot(picture)
-            raise BootFailed(error.message, hint=f"the screen at that moment: {picture}") from error
-        raise
+        except BootFailed:
+            raise error from None
+        raise BootFailed(error.message, hint=f"the screen at that moment: {picture}") from error
 
 
 def boot(setup: Setup, checks: Checks | None, wishes: Wishes, log: IO[bytes], observer: Observer) -> Booted:
