@@ -12,7 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repro.model import comparison, lock, pin, publication, published, quorum, recipe, record, statement, verification
+from repro.model import (
+    comparison,
+    kit,
+    lock,
+    pin,
+    publication,
+    published,
+    quorum,
+    recipe,
+    record,
+    statement,
+    verification,
+)
 from repro.model.artifact import Artifact
 from repro.model.errors import InvalidInput
 from repro.model.pin import parse_timestamp
@@ -319,6 +331,63 @@ def test_what_is_wrong_in_a_recipe_is_named(line: str, said: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         recipe.decode("tiny", f"{kept}{line}\n", "here")
     assert said in caught.value.message
+
+
+MENU = """
+[[menu]]
+title = "Text console only"
+cmdline = "systemd.unit=multi-user.target"
+"""
+
+
+def test_more_entries_of_the_boot_menu() -> None:
+    found = recipe.decode("tiny", RECIPE + MENU, "here")
+    assert found.menu == (recipe.MenuEntry("Text console only", "systemd.unit=multi-user.target"),)
+    assert "menu" in found.material() and "menu" not in recipe.decode("tiny", RECIPE, "here").material()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"Text console only"', '"a\\"b"', "key title"),
+        ('cmdline = "', 'cmdline = "; reboot ', "here: menu[0]: key cmdline"),
+        ('cmdline = "', 'cmdline = "$(x) ', "key cmdline"),
+        ("title", "name", "key menu[0]"),
+        ("[[menu]]", "menu = 5\n[x]", "unknown key x"),
+    ],
+)
+def test_what_is_wrong_in_a_menu_is_named(old: str, new: str, said: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        recipe.decode("tiny", RECIPE + MENU.replace(old, new, 1), "here")
+    assert said in caught.value.message
+
+
+def a_kit(**changes: Any) -> bytes:
+    row = {"path": "live/x.squashfs", "size": 1, "sha256": "0" * 64}
+    state = {"build": "1" * 64, "squashfs_sha256": "2" * 64}
+    fields = {"schema": kit.SCHEMA, "name": "x", "old": state, "new": state, "layer": row["path"], "files": [row]}
+    return json.dumps(fields | changes).encode()
+
+
+def test_control_files_of_kits() -> None:
+    found = kit.decode(a_kit(), "here")
+    assert kit.decode(kit.encode(found), "here") == found
+    check(kit.encode(found))
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/x", "../x", "live/../../x", "./x", "live/.", "a b", "", "x\n", "live//..", "\u202ex"]
+)
+def test_paths_that_would_leave_the_medium(path: str) -> None:
+    row = {"path": path, "size": 1, "sha256": "0" * 64}
+    with pytest.raises(InvalidInput, match=r"here: .*is not a path of a medium"):
+        kit.decode(a_kit(files=[row]), "here")
+
+
+@pytest.mark.parametrize("changes", [{"layer": "live/other"}, {"files": []}, {"old": {}}, {"files": 5}, {"name": 3}])
+def test_control_files_that_are_none(changes: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match=r"here: "):
+        kit.decode(a_kit(**changes), "here")
 
 
 @pytest.mark.parametrize("key", ["summary", "pins", "architecture", "packages", "outputs"])
