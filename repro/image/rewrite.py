@@ -77,7 +77,11 @@ def _trusted(data: bytes, count: int) -> list[tuple[bytes, bytes]]:
 
 def gtk2_modules(data: bytes, epoch: int) -> bytes:
     """The comment that says where modules were looked for names root's home (gtk+2.0's queryimmodules.c)."""
-    return re.sub(rb"(?m)^(# ModulesPath = )[^:\n]*(/\.gtk-2\.0/)", rb"\g<1>/root\g<2>", data)
+
+    def at_root(match: re.Match[bytes]) -> bytes:
+        return match[1] + re.sub(rb"[^:]*(/\.gtk-2\.0/)", rb"/root\1", match[2])
+
+    return re.sub(rb"(?m)^(# ModulesPath = )(.*)$", at_root, data)
 
 
 def info_directory(data: bytes, epoch: int) -> bytes:
