@@ -49,9 +49,10 @@ DICTIONARIES = b"""%dictionaries = (
 
 
 def test_where_gtk2_looked_for_modules() -> None:
-    made = b'# Created by x\n# ModulesPath = %s/.gtk-2.0/2.10.0/immodules:/usr/lib/gtk-2.0/immodules\n#\n"a.so" \n'
-    assert rewrite.gtk2_modules(made % b"/nonexistent/home", EPOCH) == made % b"/root"
-    for kept in (made % b"/root", b"", b"# ModulesPath = /usr/lib/gtk-2.0/immodules\n"):
+    places = b"%s/.gtk-2.0/2.10.0/x86_64-pc-linux-gnu/immodules:%s/.gtk-2.0/immodules:/usr/lib/gtk-2.0/immodules"
+    made = b"# Created by x\n# ModulesPath = " + places + b'\n#\n"a.so" \n'
+    assert rewrite.gtk2_modules(made % (b"/nonexistent/home", b"/h"), EPOCH) == made % (b"/root", b"/root")
+    for kept in (made % (b"/root", b"/root"), b"", b"# ModulesPath = /usr/lib/gtk-2.0/immodules\n"):
         assert rewrite.gtk2_modules(kept, EPOCH) == kept
 
 
