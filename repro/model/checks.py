@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from repro.model import reading
 from repro.model.errors import InvalidInput
+from repro.model.fields import LINE, Fields
 
 SCHEMA = "repro/checks/v1"
 _KEYS = {"schema", "user", "password", "entry", "append", "memory", "question"}
@@ -42,56 +42,37 @@ class Checks:
 
 def decode(text: str, where: str) -> Checks:
     """The checks written as TOML in `text`; `where` names the file in messages. Raises InvalidInput."""
-    raw = reading.toml(text, SCHEMA, where)
-    _known(raw, _KEYS, where)
-    questions = raw.get("question", [])
-    if not isinstance(questions, list) or not questions:
+    read = Fields(reading.toml(text, SCHEMA, where), where)
+    read.only(_KEYS)
+    questions = read.tables("question")
+    if not questions:
         raise InvalidInput(f"{where}: nothing is asked", hint='write [[question]] with name = "…" and run = "…"')
     return Checks(
-        user=_text(raw, "user", where, "user"),
-        password=_text(raw, "password", where, "live"),
-        questions=tuple(_question(each, f"{where}: question {number}") for number, each in enumerate(questions, 1)),
-        entry=_number(raw, "entry", where, 0),
-        append=_text(raw, "append", where, ""),
-        memory=_number(raw, "memory", where, 0),
+        user=read.text("user", LINE, "user"),
+        password=read.text("password", LINE, "live"),
+        questions=tuple(map(_question, questions)),
+        entry=read.number("entry", 0, least=0),
+        append=read.text("append", LINE, ""),
+        memory=read.number("memory", 0, least=0),
     )
 
 
-def _question(raw: Any, where: str) -> Question:
-    if not isinstance(raw, dict):
-        raise InvalidInput(f"{where}: not a table")
-    _known(raw, _ASKED, where)
-    for key in ("says", "silent"):
-        try:
-            re.compile(_text(raw, key, where, ""), re.MULTILINE)
-        except re.error as error:
-            raise InvalidInput(f"{where}: key {key}: not a regular expression: {error}") from error
+def _question(read: Fields) -> Question:
+    read.only(_ASKED)
     return Question(
-        name=_text(raw, "name", where),
-        run=_text(raw, "run", where),
-        status=_number(raw, "status", where, 0),
-        says=_text(raw, "says", where, ""),
-        silent=_text(raw, "silent", where, ""),
-        timeout=_number(raw, "timeout", where, 120),
+        name=read.text("name", LINE),
+        run=read.text("run", LINE),
+        status=read.number("status", 0, least=0),
+        says=_expression(read, "says"),
+        silent=_expression(read, "silent"),
+        timeout=read.number("timeout", 120),
     )
 
 
-def _known(raw: dict[str, Any], keys: set[str], where: str) -> None:
-    if unknown := sorted(set(raw) - keys):
-        raise InvalidInput(f"{where}: unknown key {unknown[0]}", hint=f"known keys: {', '.join(sorted(keys))}")
-
-
-def _text(raw: dict[str, Any], key: str, where: str, default: str | None = None) -> str:
-    value = raw.get(key, default)
-    if value is None:
-        raise InvalidInput(f"{where}: key {key} is missing")
-    if not isinstance(value, str) or not value.isprintable():
-        raise InvalidInput(f"{where}: key {key}: {value!r} is not a line of text")
-    return value
-
-
-def _number(raw: dict[str, Any], key: str, where: str, default: int) -> int:
-    value = raw.get(key, default)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise InvalidInput(f"{where}: key {key}: {value!r} is not a number")
-    return value
+def _expression(read: Fields, key: str) -> str:
+    text = read.text(key, LINE, "")
+    try:
+        re.compile(text, re.MULTILINE)
+    except re.error as error:
+        raise read.wrong(key, text, f"a regular expression: {error}") from error
+    return text

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from repro.model import reading
-from repro.model.errors import InvalidInput
+from repro.model.fields import Fields
 
 SCHEMA = "repro/recipe/v1"
 OUTPUTS = ("iso", "usb", "squashfs", "tar", "oci")
@@ -82,10 +82,8 @@ def decode(name: str, text: str, where: str) -> Recipe:
     Raises InvalidInput with the line or the key that is wrong.
     """
     raw = reading.toml(text, SCHEMA, where)
-    known = {field.name for field in fields(Recipe)} - {"name"}
-    if unknown := sorted(set(raw) - known):
-        raise InvalidInput(f"{where}: unknown key {unknown[0]}", hint=f"known keys: {', '.join(sorted(known))}")
-    read = _Reader(raw, where)
+    read = Fields(raw, where)
+    read.only({field.name for field in fields(Recipe)} - {"name"})
     compression = read.text("compression", re.compile("|".join(COMPRESSIONS)), "zstd")
     return Recipe(
         name=name,
@@ -101,57 +99,10 @@ def decode(name: str, text: str, where: str) -> Recipe:
         timeout=read.number("timeout", 1800),
         scratch=read.number("scratch", 8 << 30),
         foreign_architectures=read.words("foreign_architectures", _ARCHITECTURE, ()),
-        menu=read.entries("menu"),
+        menu=tuple(_entry(each) for each in read.tables("menu")),
     )
 
 
-class _Reader:
-    """Typed access to a table, with the key named in every complaint."""
-
-    def __init__(self, raw: dict[str, Any], where: str) -> None:
-        self._raw, self._where = raw, where
-
-    def _value(self, key: str, default: Any) -> Any:
-        if key not in self._raw and default is None:
-            raise InvalidInput(f"{self._where}: key {key} is missing")
-        return self._raw.get(key, default)
-
-    def _fail(self, key: str, value: object, expected: str) -> InvalidInput:
-        return InvalidInput(f"{self._where}: key {key}: {value!r} is not valid (expected {expected})")
-
-    def text(self, key: str, pattern: re.Pattern[str], default: str | None = None) -> str:
-        value = self._value(key, default)
-        if not isinstance(value, str) or not pattern.fullmatch(value):
-            raise self._fail(key, value, f"text like {pattern.pattern}")
-        return value
-
-    def words(self, key: str, pattern: re.Pattern[str], default: tuple[str, ...] | None = None) -> tuple[str, ...]:
-        if default is not None and key not in self._raw:
-            return default
-        value = self._value(key, None)
-        if not isinstance(value, list) or not value:
-            raise self._fail(key, value, "a list that is not empty")
-        for word in value:
-            if not isinstance(word, str) or not pattern.fullmatch(word):
-                raise self._fail(key, word, f"words like {pattern.pattern}")
-        return tuple(dict.fromkeys(value))
-
-    def entries(self, key: str) -> tuple[MenuEntry, ...]:
-        value = self._value(key, [])
-        if not isinstance(value, list):
-            raise self._fail(key, value, f"tables [[{key}]]")
-        return tuple(self._entry(key, number, raw) for number, raw in enumerate(value))
-
-    def _entry(self, key: str, number: int, raw: object) -> MenuEntry:
-        if not isinstance(raw, dict) or set(raw) != {"title", "cmdline"}:
-            raise self._fail(f"{key}[{number}]", raw, "a table with title and cmdline")
-        fields = _Reader(raw, f"{self._where}: {key}[{number}]")
-        return MenuEntry(fields.text("title", _TITLE), fields.text("cmdline", _CMDLINE))
-
-    def number(self, key: str, default: int, *, least: int = 1, most: int | None = None) -> int:
-        value = self._value(key, default)
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        if not whole or value < least or (most is not None and value > most):
-            expected = f"a whole number above {least - 1}" if most is None else f"a whole number from {least} to {most}"
-            raise self._fail(key, value, expected)
-        return int(value)
+def _entry(read: Fields) -> MenuEntry:
+    read.only({"title", "cmdline"})
+    return MenuEntry(read.text("title", _TITLE), read.text("cmdline", _CMDLINE))

@@ -74,9 +74,12 @@ def test_on_a_terminal_the_console_is_ones_own(silent: Path, tmp_path: Path) -> 
         ('schema = "repro/checks/v1"\ncolour = 1', "unknown key colour"),
         ('schema = "repro/checks/v2"', "key schema must be"),
         ('schema = "repro/checks/v1"\n[[question]]\nname = "x"', "question 1: key run is missing"),
-        ('schema = "repro/checks/v1"\n[[question]]\nname = "x"\nrun = "y"\nsays = "("', "not a regular expression"),
-        ('schema = "repro/checks/v1"\n[[question]]\nname = "x"\nrun = "a\\nb"', "is not a line of text"),
-        ('schema = "repro/checks/v1"\n[[question]]\nname = "x"\nrun = "y"\nstatus = -1', "is not a number"),
+        (
+            'schema = "repro/checks/v1"\n[[question]]\nname = "x"\nrun = "y"\nsays = "("',
+            "expected a regular expression",
+        ),
+        ('schema = "repro/checks/v1"\n[[question]]\nname = "x"\nrun = "a\\nb"', "key run"),
+        ('schema = "repro/checks/v1"\n[[question]]\nname = "x"\nrun = "y"\nstatus = -1', "key status: -1 is not valid"),
         ("not toml", "checks.toml"),
     ],
 )

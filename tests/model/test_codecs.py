@@ -350,9 +350,9 @@ def test_more_entries_of_the_boot_menu() -> None:
     ("old", "new", "said"),
     [
         ('"Text console only"', '"a\\"b"', "key title"),
-        ('cmdline = "', 'cmdline = "; reboot ', "here: menu[0]: key cmdline"),
+        ('cmdline = "', 'cmdline = "; reboot ', "here: menu 1: key cmdline"),
         ('cmdline = "', 'cmdline = "$(x) ', "key cmdline"),
-        ("title", "name", "key menu[0]"),
+        ("title", "name", "here: menu 1: unknown key name"),
         ("[[menu]]", "menu = 5\n[x]", "unknown key x"),
     ],
 )
