@@ -67,7 +67,7 @@ def newer(amnesic: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("snapshots", "recipes/amnesic"):
         shutil.copytree(ROOT / name, project / name)
     recipe = project / "recipes/amnesic"
-    (recipe / "overlay/etc/amnesic/version").write_text("2\n")
+    (recipe / "overlay/usr/share/amnesic-version").write_text("2\n")
     hook = recipe / "hooks/90-newer"
     hook.write_text("#!/bin/sh\nset -e\numask 022\nrm -r /usr/share/doc/xfce4-panel\necho changed >> /etc/issue\n")
     hook.chmod(0o755)
@@ -94,7 +94,7 @@ def test_an_upgrade_is_applied_and_starts(amnesic: Path, newer: Path, tmp_path: 
     assert kit * 4 < full
     setup = stick.setup(disks=(parcel,))
     with session(setup, tmp_path) as (_, shell):
-        answer(shell, "test ! -e /etc/amnesic/version")
+        answer(shell, "test ! -e /usr/share/amnesic-version")
         answer(shell, "sudo -n mount -o ro /dev/vda /mnt")
         refused = answer(shell, "sudo -n amnesic-upgrade /mnt/amnesic.kit", status=1)
         assert "no key in /etc/amnesic/upgrade-keys has signed it" in refused
@@ -103,7 +103,7 @@ def test_an_upgrade_is_applied_and_starts(amnesic: Path, newer: Path, tmp_path: 
         assert "upgraded; restart" in answer(shell, "sudo -n amnesic-upgrade /mnt/amnesic.kit", timeout=900)
         answer(shell, "sudo -n umount /mnt")
     with session(stick.setup(), tmp_path) as (_, shell):
-        assert answer(shell, "cat /etc/amnesic/version").strip() == "2"
+        assert answer(shell, "cat /usr/share/amnesic-version").strip() == "2"
         assert "changed" in answer(shell, "cat /etc/issue")
         answer(shell, "ls /usr/share/doc/xfce4-panel", status=2)
         mounted = answer(shell, "cat /proc/mounts | grep -c '^/dev/loop.* /run/live/rootfs/'")
