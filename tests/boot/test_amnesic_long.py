@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -130,8 +129,8 @@ def listed(squashfs: Path, folder: Path) -> str:
 
 def test_a_kit_that_was_tampered_with_is_not_taken(amnesic: Path, newer: Path, tmp_path: Path) -> None:
     """Its control file and signature are right; a file in it is another."""
-    with tarfile.open(newer / "amnesic.kit") as kit:
-        kit.extractall(tmp_path / "kit", filter="data")
+    (tmp_path / "kit").mkdir()
+    run(["tar", "-C", str(tmp_path / "kit"), "-xf", str(newer / "amnesic.kit")])
     layer = next((tmp_path / "kit/files/live").glob("*.squashfs"))
     data = bytearray(layer.read_bytes())
     data[len(data) // 2] ^= 1

@@ -98,9 +98,9 @@ says = '^nobody$'
 silent = 'deb.an'
 
 [[question]]
-name = "an address of the network that leads nowhere"
-run = "sudo -n ip link set dev $(ls /sys/class/net | grep -v lo) up; ping -c 1 -W 1 192.0.2.1"
-status = 2
+name = "a network card"
+run = "ls /sys/class/net"
+says = '^e'
 """
 
 

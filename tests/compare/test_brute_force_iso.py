@@ -105,7 +105,7 @@ def variant(original: Path, folder: Path, compressor: str) -> Path:
     pack = 'find . -mindepth 1 -print0 | cpio -0 -o -H newc --quiet | zstd -1 -q -f -o "$0"'
     tool("sh", "-ec", pack, tree / INITRD, cwd=folder / "initrd")
     (tree / "boot/grub/grub.cfg").write_bytes(b"set timeout=3\n")
-    (tree / ".disk/repro").chmod(0o755)
+    (tree / ".disk/info").chmod(0o755)
     (tree / "live/added").write_bytes(b"new")
     (folder / "BOOTX64.EFI").write_bytes(b"MZ" + bytes(5000))
     tool("mcopy", "-o", "-i", esp, folder / "BOOTX64.EFI", "::EFI/BOOT/BOOTX64.EFI")

@@ -192,8 +192,7 @@ def test_the_union_of_the_old_system_and_the_kit_is_the_new_system(
     built: Built, changed: Changed, tmp_path: Path
 ) -> None:
     found = control(changed.out / "tiny.kit")
-    with tarfile.open(changed.out / "tiny.kit") as tar:
-        tar.extract(f"./files/{found.layer}", tmp_path, filter="data")
+    said("tar", "-C", tmp_path, "-xf", changed.out / "tiny.kit")
     (tmp_path / "mounts").mkdir()
     trees = (built.out / "tiny.squashfs", tmp_path / "files" / found.layer, changed.out / "tiny.squashfs")
     said("unshare", "--mount", "sh", "-c", _UNION, "sh", tmp_path / "mounts", *trees, tmp_path)
