@@ -5,7 +5,7 @@ from __future__ import annotations
 from repro.boot.console import Console
 
 _MENU = r"GNU GRUB"
-_UP, _DOWN, _END, _BOOT = "\x10", "\x0e", "\x05", "\x18"  # GRUB manual, 14.1 "Shell-like screen editing"
+_DOWN, _END, _BOOT = "\x0e", "\x05", "\x18"  # GRUB manual, 14.1 "Shell-like screen editing"
 _EDITOR = r"setparams"
 
 

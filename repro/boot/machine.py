@@ -68,10 +68,6 @@ class Machine:
         """Write what the screen shows to `path`, as PNG. Raises BootFailed."""
         self._monitor.screenshot(str(path.absolute()))
 
-    def press(self, *keys: str) -> None:
-        """Press keys of the machine's keyboard together, by QEMU's names (`ctrl`, `alt`, `f1`). Raises BootFailed."""
-        self._monitor.ask("send-key", keys=[{"type": "qcode", "data": key} for key in keys])
-
     def dump_memory(self, path: Path) -> None:
         """Write all of the guest's memory to `path`. Raises BootFailed."""
         self._monitor.ask("pmemsave", val=0, size=self._setup.memory << 20, filename=str(path.absolute()))

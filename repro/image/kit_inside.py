@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 import tarfile
 from collections.abc import Iterator
 from typing import Any
@@ -85,10 +84,7 @@ def _facts(tree: tarfile.TarFile) -> Iterator[tuple[str, Facts]]:
 def _digest(tree: tarfile.TarFile, member: tarfile.TarInfo) -> str:
     file = tree.extractfile(member)
     assert file is not None
-    state = hashlib.sha256()
-    while chunk := file.read(1 << 20):
-        state.update(chunk)
-    return state.hexdigest()
+    return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it has readinto
 
 
 def _path(member: tarfile.TarInfo) -> str:
@@ -101,5 +97,5 @@ def _is_folder(facts: dict[str, Facts], path: str) -> bool:
 
 def _whiteout(path: str) -> tarfile.TarInfo:
     member = tarfile.TarInfo(f"./{path}")
-    member.type, member.mode = tarfile.CHRTYPE, stat.S_IMODE(0)
+    member.type, member.mode = tarfile.CHRTYPE, 0
     return member

@@ -24,7 +24,6 @@ QUESTIONS = checking.decode((CHECKS / "session.toml").read_text(), "session.toml
 
 # Programs that try to reach the network past Tor: how, as whom, and the address (of those for documentation, RFC 5737)
 # that would be seen on the network if one got through.
-_PYTHON = "python3 -c 'import socket; s = socket.socket(socket.AF_INET{6}, socket.SOCK_{kind}); s.settimeout(3); {do}'"
 ATTEMPTS = {
     "TCP": ("192.0.2.10", "timeout 5 bash -c 'exec 3<>/dev/tcp/192.0.2.10/80'"),
     "TCP by curl": ("192.0.2.11", "timeout 5 curl -s --noproxy '*' http://192.0.2.11/"),

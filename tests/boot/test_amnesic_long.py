@@ -150,8 +150,7 @@ def test_a_kit_that_was_tampered_with_is_not_taken(amnesic: Path, newer: Path, t
 
 @pytest.mark.parametrize("firmware", ["uefi", "secure"])
 def test_the_stick_starts_under_uefi(amnesic: Path, firmware: str, tmp_path: Path) -> None:
-    log, setup = tmp_path / "serial.log", Setup(amnesic, "usb", firmware, memory=MEMORY)  # type: ignore[arg-type]
-    del log
+    setup = Setup(amnesic, "usb", firmware, memory=MEMORY)  # type: ignore[arg-type]
     with session(setup, tmp_path, append="") as (_, shell):
         assert answer(shell, "test -d /sys/firmware/efi && echo uefi").strip() == "uefi"
         state = answer(shell, "od -An -tu1 -j4 /sys/firmware/efi/efivars/SecureBoot-*").strip()
