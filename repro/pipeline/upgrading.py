@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from repro import formats
 from repro.compare import content
+from repro.compare.budget import Budget, Limits
 from repro.formats.base import FILE, Content, Member
 from repro.formats.disk import Disk
 from repro.image.medium import INFO
@@ -34,13 +33,18 @@ def read_base(path: Path, store: Store) -> Base:
         raise InvalidInput(f"{path} is no image of repro's", hint="give the .iso or .img of the earlier build")
     if _LAYERS in files:
         raise InvalidInput(f"{path} was upgraded already", hint="give a full image of that build instead")
-    words = b"".join(_bytes(files[info])).decode(errors="replace").split() if files[info].size < _LARGEST else []
+    words = (
+        b"".join(content.decoded(files[info], Budget(Limits()))).decode(errors="replace").split()
+        if files[info].size < _LARGEST
+        else []
+    )
     if len(words) != 3 or not _BUILD.fullmatch(words[2]):
         raise InvalidInput(f"{path} does not say which build it is", hint=f"{INFO} of an image says it")
     with scratch("repro-base-") as folder:
         write_content(files.pop(_SQUASHFS), folder / "squashfs")
         squashfs = store.add_file(folder / "squashfs")
-    medium = tuple(sorted((name, _digest(each)) for name, each in files.items()))
+    budget = Budget(Limits())
+    medium = tuple(sorted((name, content.digest(each, budget)[1]) for name, each in files.items()))
     return Base(squashfs, medium, words[2])
 
 
@@ -64,17 +68,6 @@ def opened_medium(path: Path) -> tuple[memoryview, list[Member]]:
 
 
 def write_content(data: Content, path: Path) -> None:
-    """Copy the bytes of a member to the file `path`. Raises Malformed, OSError."""
+    """Copy the bytes of a member to the file `path`. Raises Malformed, LimitReached, OSError."""
     with open(path, "wb") as target:
-        target.writelines(_bytes(data))
-
-
-def _bytes(data: Content) -> Iterator[bytes | memoryview]:
-    return (piece.read() for piece in data.pieces())
-
-
-def _digest(data: Content) -> str:
-    digest = hashlib.sha256()
-    for chunk in _bytes(data):
-        digest.update(chunk)
-    return digest.hexdigest()
+        target.writelines(content.decoded(data, Budget(Limits())))
